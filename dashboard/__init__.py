@@ -1,0 +1,1 @@
+"""The web: turns requests into calls on the domain and results into HTML."""
