@@ -33,3 +33,52 @@ $(DEV_STAMP): $(RUN_STAMP)
 
 .PHONY: venv
 venv: $(DEV_STAMP) ## Make .venv with everything needed to run, test and check
+
+.PHONY: demo
+demo: $(RUN_STAMP) ## Start everything with a season of orders; PORT=8000 chooses the port
+	@exec $(BIN)/python manage.py demo --port $(PORT)
+
+PYTEST := $(BIN)/python -m pytest -q --numprocesses=2 --dist=worksteal --cov --cov-report=term
+COVERAGE_MINIMUM := 95
+
+.PHONY: test
+test: test-sqlite test-postgresql ## Test on SQLite with a browser, then on PostgreSQL; prints branch coverage
+
+.PHONY: test-sqlite
+test-sqlite: $(DEV_STAMP)
+	@echo "== SQLite"
+	REFUND_DESK_TEST_DB=sqlite $(PYTEST)
+
+# Uses the server at DATABASE_URL, else one that a package brings. Adds to the coverage of the run before.
+.PHONY: test-postgresql
+test-postgresql: $(DEV_STAMP)
+	@echo "== PostgreSQL"
+	@if reason=$$($(BIN)/python -m tests.postgres 2>&1); then \
+		REFUND_DESK_TEST_DB=postgresql $(PYTEST) -m "not browser" --cov-append --cov-fail-under=$(COVERAGE_MINIMUM); \
+	elif [ "$$CI" = true ]; then echo "Not tested on PostgreSQL: $$reason" >&2; exit 1; \
+	else echo "Skipped on this machine: $$reason"; fi
+
+.PHONY: check
+check: $(DEV_STAMP) ## Check style, types, migrations, templates and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/djlint templates --lint --quiet
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+.PHONY: bench
+bench: $(DEV_STAMP) ## Measure the pages staff wait for
+	$(BIN)/python -m tools.bench
+
+.PHONY: lock
+lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
+	$(LOCK) --upgrade --output-file requirements.txt requirements.in
+	$(LOCK) --upgrade --constraint requirements.txt --output-file requirements-dev.txt requirements-dev.in
+
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: clean
+clean: ## Remove what was made, the demo's data included
+	rm -rf .venv var staticfiles .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,122 @@
+"""What every test stands on: a machine cut off from the network, a sandbox to talk to, a browser to look through."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from pytest_django import Settings
+
+if TYPE_CHECKING:
+    from pytest_django.live_server_helper import LiveServer
+    from stripe_sandbox.server import SandboxServer
+
+pytest_plugins = ["tests.cast"] if find_spec("tests.cast") else []
+
+IN_CI = os.environ.get("CI", "").lower() == "true"
+LOOPBACK = {"127.0.0.1", "::1", "localhost", "", None}
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM_SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Refuse every connection that would leave this machine."""
+    real_connect, real_getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise AssertionError(f"A test tried to reach {address[0]}; tests stay on this machine.")
+        real_connect(self, address)
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in LOOPBACK:
+            raise AssertionError(f"A test tried to look up {host}; tests stay on this machine.")
+        return real_getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator["SandboxServer"]:
+    """A stand-in Stripe on a free port, one for each test process."""
+    from stripe_sandbox.server import SandboxServer
+
+    server = SandboxServer(port=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: "SandboxServer", settings: Settings) -> "SandboxServer":
+    """The stand-in Stripe, with the product pointed at it."""
+    settings.STRIPE_API_BASE = sandbox_server.url
+    return sandbox_server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window. On a developer's machine without one, the tests that need it are skipped."""
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
+        reason = "No Chromium on this machine; install the chromium package to run the browser tests."
+        (pytest.fail if IN_CI else pytest.skip)(reason)
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, which Django would take for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_SWITCHES)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: "LiveServer") -> Iterator[Callable[..., Page]]:
+    """Opens a window on the running site; keywords are those of a browser context (``java_script_enabled=False``).
+
+    Afterwards, an error in a script or a breach of the content security policy fails the test.
+    """
+    contexts, complaints = [], []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(
+            base_url=live_server.url,
+            **{"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", **options},
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """A window on the running site."""
+    return open_page()
