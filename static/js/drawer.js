@@ -1,0 +1,95 @@
+// Dialogs: the drawer that forms arrive in, and any dialog opened by [data-dialog].
+const drawer = document.getElementById("drawer");
+const FRESH_MS = 6000;
+let opener = null;
+let address = null;
+let landing = null;
+
+document.addEventListener("click", (event) => {
+  const opens = event.target.closest("[data-dialog]");
+  if (opens) document.getElementById(opens.dataset.dialog)?.showModal();
+  const closes = event.target.closest("[data-close]");
+  const dialog = closes?.closest("dialog");
+  // Outside a dialog the same control is an ordinary link back.
+  if (dialog) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+
+function focusFirst() {
+  const first = drawer.querySelector("[data-first]") ?? drawer.querySelector("input:not([type=hidden]), select, textarea");
+  first?.focus({ focusVisible: false });
+}
+
+function open() {
+  if (!drawer.innerHTML.trim()) return;
+  if (!drawer.open) drawer.showModal();
+  focusFirst();
+}
+
+function focusOpener() {
+  const again = opener?.isConnected ? opener : document.getElementById(opener?.id || "-");
+  const row = document.getElementById(opener?.dataset.rowId || "-");
+  (again ?? row?.querySelector("a") ?? document.getElementById("main"))?.focus();
+}
+
+function restoreAddress() {
+  const url = new URL(address ?? location.href);
+  if (!address) url.searchParams.delete("refund");
+  if (url.href !== location.href) history.replaceState(history.state, "", url);
+  address = null;
+}
+
+function tint(row) {
+  row.classList.add("is-fresh");
+  setTimeout(() => row.classList.remove("is-fresh"), FRESH_MS + 1500);
+}
+
+function closed() {
+  // A form on its way to Stripe stays until the answer is in; it may come back with an error.
+  if (landing || !drawer.querySelector("form.htmx-request")) drawer.replaceChildren();
+  restoreAddress();
+  if (landing) focusRow(landing);
+  else focusOpener();
+  landing = null;
+}
+
+function focusRow(id) {
+  const row = document.getElementById(id);
+  if (!row) return focusOpener();
+  tint(row);
+  (row.querySelector("[data-row-link], a") ?? row).focus();
+}
+
+if (drawer) {
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target !== drawer || drawer.contains(event.detail.elt)) return;
+    opener = event.detail.elt;
+    const row = opener.closest("[data-row]");
+    if (row) opener.dataset.rowId = row.id;
+    address = location.href;
+  });
+
+  // htmx tells the target; parts of the form, like the preview, must not steal the focus.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === drawer) open();
+  });
+
+  drawer.addEventListener("close", closed);
+
+  // A press on the backdrop closes; a drag that ends there does not.
+  drawer.addEventListener("mousedown", (event) => {
+    if (event.target === drawer && event.clientX < drawer.getBoundingClientRect().left) drawer.close();
+  });
+
+  document.addEventListener("refund:done", (event) => {
+    landing = event.detail.row;
+    if (drawer.open) drawer.close();
+    else closed();
+  });
+
+  if (drawer.hasAttribute("data-open")) open();
+}
+
+if (!drawer?.open) document.querySelector("[data-first]")?.focus({ focusVisible: false });

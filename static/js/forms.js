@@ -1,0 +1,48 @@
+// Submitting: once only, with the button saying so, and by Ctrl or Command + Enter.
+const isStopped = (button) => button?.getAttribute("aria-disabled") === "true";
+
+// Before htmx hears of it: a button that may not be pressed sends nothing.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter ?? event.target.querySelector("[type=submit]");
+  if (isStopped(button)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.getElementById(button.getAttribute("aria-describedby"))?.querySelector("input")?.focus();
+    return;
+  }
+  if (button?.dataset.busy) requestAnimationFrame(() => busy(button));
+}, true);
+
+function busy(button) {
+  const label = button.querySelector("[data-label]") ?? button;
+  button.style.minWidth = `${button.offsetWidth}px`;
+  button.dataset.was = label.textContent;
+  label.textContent = button.dataset.busy;
+  button.classList.add("is-busy");
+  button.setAttribute("aria-disabled", "true");
+}
+
+function rest(button) {
+  const label = button.querySelector("[data-label]") ?? button;
+  label.textContent = button.dataset.was;
+  delete button.dataset.was;
+  button.classList.remove("is-busy");
+  button.removeAttribute("aria-disabled");
+}
+
+const restAll = () => document.querySelectorAll("[data-was]").forEach(rest);
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.requestConfig?.verb !== "get") restAll();
+});
+// The page comes back from the browser's cache with its buttons as they were left.
+window.addEventListener("pageshow", restAll);
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  const form = event.target.closest("form") ?? document.querySelector("dialog[open] form");
+  const button = form?.querySelector("[type=submit].btn-primary, [type=submit]");
+  if (!button) return;
+  event.preventDefault();
+  form.requestSubmit(button);
+});

@@ -1,0 +1,85 @@
+// Toasts: success fades unless somebody is reading it, failure stays. Also what is said when no answer came.
+const toasts = document.getElementById("toasts");
+const SHOWN_MS = 8000;
+let lastAnswer = new Date();
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-dismiss]")) event.target.closest(".toast").remove();
+  if (event.target.closest("[data-reload]")) {
+    event.preventDefault();
+    location.reload();
+  }
+});
+
+function fade(toast) {
+  let timer;
+  const start = () => { timer = setTimeout(() => toast.remove(), SHOWN_MS); };
+  const stop = () => clearTimeout(timer);
+  toast.removeAttribute("data-fades");
+  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, start);
+  start();
+}
+
+// A modal dialog makes the rest of the page inert, so the toasts move into the one on top, and home again.
+function comeForward() {
+  const dialog = [...document.querySelectorAll("dialog[open]")].pop();
+  if (dialog && !dialog.contains(toasts)) dialog.append(toasts);
+}
+
+function goHome() {
+  if (toasts && toasts.parentNode !== document.body) document.body.append(toasts);
+}
+
+document.addEventListener("htmx:beforeSwap", goHome);
+document.addEventListener("close", goHome, true);
+
+function say(name) {
+  const template = document.getElementById(`toast-${name}`);
+  if (!toasts || !template || toasts.querySelector(`[data-name="${name}"]`)) return;
+  const toast = template.content.firstElementChild.cloneNode(true);
+  toast.dataset.name = name;
+  comeForward();
+  toasts.append(toast);
+}
+
+// Only a submitted refund may have moved money: the form says so with data-money.
+function mayHaveMoved({ elt, requestConfig }) {
+  return requestConfig?.verb !== "get" && Boolean(elt.closest("[data-money]"));
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  if (status >= 500 && mayHaveMoved(event.detail)) say("unknown");
+  else say(status === 403 ? "forbidden" : "error");
+});
+
+function lost() {
+  const place = document.getElementById("connection");
+  const template = document.getElementById("connection-lost");
+  if (!place || !template || place.childElementCount) return;
+  place.append(template.content.cloneNode(true));
+  const since = place.querySelector("[data-since]");
+  since.dateTime = lastAnswer.toISOString();
+  since.textContent = lastAnswer.toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" });
+}
+
+function noAnswer(event) {
+  if (mayHaveMoved(event.detail)) say("unknown");
+  else if (event.detail.requestConfig?.verb !== "get") say("error");
+  lost();
+}
+
+document.addEventListener("htmx:sendError", noAnswer);
+document.addEventListener("htmx:timeout", noAnswer);
+window.addEventListener("offline", lost);
+document.addEventListener("htmx:afterOnLoad", () => {
+  lastAnswer = new Date();
+  document.getElementById("connection")?.replaceChildren();
+});
+
+if (toasts) {
+  const greet = () => toasts.querySelectorAll("[data-fades]").forEach(fade);
+  new MutationObserver(greet).observe(toasts, { childList: true });
+  greet();
+}
