@@ -123,7 +123,7 @@ def database(url: str) -> dict[str, Any]:
             # Taking the write lock at the start is what select_for_update would do, had SQLite row locks.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         }
     return config
 

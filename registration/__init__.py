@@ -1,0 +1,1 @@
+"""The business of orders, payments, refunds and credits; readable without knowing there is a website."""

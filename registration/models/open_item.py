@@ -1,0 +1,81 @@
+"""Differences and duties that a person should look at: nothing about money is ever silently off."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from registration.models.conference import Conference
+from registration.models.order import Order
+from registration.models.payment import Payment
+from registration.models.refund import Refund
+
+
+class OpenItemQuerySet(models.QuerySet["OpenItem"]):
+    """Reads of open items."""
+
+    def unresolved(self) -> OpenItemQuerySet:
+        """Those that still wait for somebody."""
+        return self.filter(resolved_at__isnull=True)
+
+
+class OpenItem(models.Model):
+    """Something with a name that staff settle; the subject says what it is about."""
+
+    class Kind(models.TextChoices):
+        """Why somebody should look."""
+
+        UNCONFIRMED = "UNCONFIRMED", _("Being verified")
+        FAILED = "FAILED", _("Refund failed")
+        EXTERNAL = "EXTERNAL", _("Refunded at Stripe")
+        UNMATCHED = "UNMATCHED", _("Matches no order")
+        OVERPAID = "OVERPAID", _("Overpaid")
+        PAID_LATE = "PAID_LATE", _("Paid late")
+        MANUAL_TRANSFER = "MANUAL_TRANSFER", _("Pay back by hand")
+        SLOW = "SLOW", _("Waiting at Stripe for long")
+        APPROVAL = "APPROVAL", _("Waiting for approval")
+        CREDIT_SPENT = "CREDIT_SPENT", _("Credit spent, refund failed")
+        CHARGED_BACK = "CHARGED_BACK", _("Refunded and charged back")
+        DISPUTED = "DISPUTED", _("Disputed")
+
+    conference = models.ForeignKey(Conference, on_delete=models.PROTECT, related_name="open_items")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="open_items")
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, null=True, blank=True, related_name="open_items")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="open_items")
+    kind = models.CharField(max_length=16, choices=Kind)
+    subject = models.CharField(max_length=255)
+    """What it is about, so that the same thing opens one item: a Stripe id, ``refund:7``, ``payment:9``."""
+    facts = models.JSONField(default=dict)
+    opened_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    resolution = models.CharField(max_length=300, blank=True, default="")
+
+    objects = OpenItemQuerySet.as_manager()
+
+    class Meta:
+        """Constraints."""
+
+        ordering = ("opened_at", "pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conference", "kind", "subject"],
+                condition=Q(resolved_at__isnull=True),
+                name="open_item_once_while_open",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["conference", "kind", "opened_at"],
+                condition=Q(resolved_at__isnull=True),
+                name="open_item_unresolved",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Kind and subject."""
+        return f"{self.get_kind_display()}: {self.subject}"

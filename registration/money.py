@@ -1,0 +1,93 @@
+"""Amounts: ``Decimal`` in major units inside, integers only at the Stripe door.
+
+One table says what each currency can express. Source: the currency rules of ``money.md`` and Stripe's own page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+WHOLE_BUT_SENT_WITH_TWO = frozenset(("ISK", "UGX"))
+SENT_WITH_THREE = frozenset("BHD JOD KWD OMR TND".split())
+SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+ZERO = Decimal("0.00")
+STORED_STEP = Decimal("0.01")
+"""What the database keeps. Fine enough for three-decimal currencies, whose last digit is always 0."""
+
+
+def places(currency: str) -> int:
+    """Decimal places that an amount in ``currency`` may use and is shown with."""
+    return 0 if currency in ZERO_DECIMAL | WHOLE_BUT_SENT_WITH_TWO else 2
+
+
+def stripe_places(currency: str) -> int:
+    """Decimal places of the integer that Stripe expects for ``currency``."""
+    if currency in ZERO_DECIMAL:
+        return 0
+    return 3 if currency in SENT_WITH_THREE else 2
+
+
+def is_expressible(amount: Decimal, currency: str) -> bool:
+    """Whether ``amount`` (major units) is a finite number that ``currency`` can express without rounding."""
+    if not amount.is_finite():
+        return False
+    exponent = amount.normalize().as_tuple().exponent
+    return isinstance(exponent, int) and -exponent <= places(currency)
+
+
+def to_minor_units(amount: Decimal, currency: str) -> int:
+    """Convert major units to the integer Stripe expects.
+
+    Raises:
+        ValidationError: ``currency`` cannot express ``amount``; it is refused, never rounded.
+    """
+    if not is_expressible(amount, currency):
+        raise ValidationError(_("%(currency)s cannot express this amount."), params={"currency": currency})
+    return int(amount.scaleb(stripe_places(currency)))
+
+
+def from_minor_units(amount_minor: int, currency: str) -> Decimal:
+    """Convert Stripe's integer to major units, exactly."""
+    return quantize_money(Decimal(amount_minor).scaleb(-stripe_places(currency)))
+
+
+def quantize_money(amount: Decimal | int | None) -> Decimal:
+    """The stored form of a sum: two places, nothing rounded away that a currency could express."""
+    return Decimal(amount or 0).quantize(STORED_STEP)
+
+
+def format_amount(amount: Decimal, currency: str) -> str:
+    """``1,380.00`` in the reader's language, with a true minus sign and no symbol."""
+    text = number_format(abs(amount), places(currency), use_l10n=True, force_grouping=True)
+    return f"\N{MINUS SIGN}{text}" if amount < 0 else text
+
+
+def format_money(amount: Decimal, currency: str) -> str:
+    """``€1,380.00`` in the reader's language; the code stands in for an unknown symbol."""
+    symbol = SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
+    sign = "\N{MINUS SIGN}" if amount < 0 else ""
+    return f"{sign}{symbol}{format_amount(abs(amount), currency)}"
+
+
+def split_by_weight(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Split ``amount`` in proportion to ``weights`` by largest remainders; the parts add up exactly.
+
+    Args:
+        amount: What to split, in major units that ``currency`` can express.
+        weights: Not negative, with a positive sum.
+        currency: ISO code; its smallest step is the unit of the split.
+    """
+    step = Decimal(1).scaleb(-places(currency))
+    units, total = int(amount / step), sum(weights, Decimal(0))
+    exact = [Decimal(units) * weight / total for weight in weights]
+    floors = [int(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda index: (floors[index] - exact[index], index))
+    for index in by_remainder[: units - sum(floors)]:
+        floors[index] += 1
+    return [quantize_money(floor * step) for floor in floors]

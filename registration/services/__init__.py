@@ -1,0 +1,1 @@
+"""Whole actions on the books; every write to money goes through here."""

@@ -1,0 +1,122 @@
+-- Balances kept by PostgreSQL itself. Each function locks the row it keeps before it sums, so that the sum is taken
+-- after the one who held the lock has committed. Statements are separated by lines holding only "-- next".
+
+CREATE OR REPLACE FUNCTION registration_keep_payment(key bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM registration_payment WHERE id = key FOR NO KEY UPDATE;
+    UPDATE registration_payment AS payment SET
+        refunded_amount = CASE WHEN payment.status = 'REFUNDED' AND sums.parts = 0 THEN payment.amount
+            ELSE sums.refunded END,
+        reserved_amount = sums.reserved,
+        refundable_amount =
+            CASE WHEN payment.status IN ('SUCCEEDED', 'REFUNDED') AND payment.method <> 'COMP'
+                THEN payment.amount ELSE 0 END
+            - CASE WHEN payment.status = 'REFUNDED' AND sums.parts = 0 THEN payment.amount ELSE sums.refunded END
+            - sums.reserved
+    FROM (
+        SELECT COUNT(*) AS parts,
+            COALESCE(SUM(amount) FILTER (WHERE state IN ('pending', 'requires_action', 'succeeded')), 0) AS refunded,
+            COALESCE(SUM(amount) FILTER (WHERE state IN ('awaiting_approval', 'requested', 'unconfirmed')), 0)
+                AS reserved
+        FROM registration_refundpart WHERE payment_id = key
+    ) AS sums
+    WHERE payment.id = key;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_keep_order(key bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM registration_order WHERE id = key FOR NO KEY UPDATE;
+    UPDATE registration_order SET
+        paid_amount = sums.paid,
+        refunded_amount = sums.refunded + notes.amount,
+        reserved_amount = sums.reserved,
+        refundable_amount = GREATEST(sums.refundable - notes.amount, 0)
+    FROM (
+        SELECT COALESCE(SUM(amount) FILTER (WHERE status IN ('SUCCEEDED', 'REFUNDED')), 0) AS paid,
+            COALESCE(SUM(refunded_amount), 0) AS refunded,
+            COALESCE(SUM(reserved_amount), 0) AS reserved,
+            COALESCE(SUM(refundable_amount), 0) AS refundable
+        FROM registration_payment WHERE order_id = key
+    ) AS sums, (
+        SELECT COALESCE(SUM(amount), 0) AS amount FROM registration_credit
+        WHERE source_order_id = key AND refund_id IS NULL AND kind = 'REFUND' AND status <> 'VOIDED'
+    ) AS notes
+    WHERE registration_order.id = key;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_part_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN PERFORM registration_keep_payment(OLD.payment_id); END IF;
+    IF TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR NEW.payment_id <> OLD.payment_id) THEN
+        PERFORM registration_keep_payment(NEW.payment_id);
+    END IF;
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_payment_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'DELETE' AND pg_trigger_depth() = 1 THEN PERFORM registration_keep_payment(NEW.id); END IF;
+    IF TG_OP <> 'INSERT' THEN PERFORM registration_keep_order(OLD.order_id); END IF;
+    IF TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR NEW.order_id <> OLD.order_id) THEN
+        PERFORM registration_keep_order(NEW.order_id);
+    END IF;
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_credit_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO registration_creditentry (credit_id, kind, amount, order_id, actor_id, reason, created_at)
+        VALUES (NEW.id, 'ISSUED', NEW.amount, NEW.source_order_id, NEW.issued_by_id, NEW.note, NEW.created_at);
+        IF NEW.remaining_amount <> NEW.amount THEN
+            INSERT INTO registration_creditentry (credit_id, kind, amount, order_id, actor_id, reason, created_at)
+            VALUES (NEW.id, CASE NEW.status WHEN 'PAID_OUT' THEN 'PAID_OUT' WHEN 'APPLIED' THEN 'APPLIED'
+                    WHEN 'EXPIRED' THEN 'EXPIRED' WHEN 'VOIDED' THEN 'VOIDED' ELSE 'ADJUSTED' END,
+                NEW.remaining_amount - NEW.amount,
+                COALESCE(NEW.applied_to_order_id, NEW.source_order_id), NEW.issued_by_id, NEW.note, NEW.created_at);
+        END IF;
+        IF NEW.refund_id IS NULL AND NEW.source_order_id IS NOT NULL THEN
+            PERFORM registration_keep_order(NEW.source_order_id);
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF OLD.refund_id IS NULL AND OLD.source_order_id IS NOT NULL THEN
+        PERFORM registration_keep_order(OLD.source_order_id);
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.refund_id IS NULL AND NEW.source_order_id IS DISTINCT FROM OLD.source_order_id THEN
+        PERFORM registration_keep_order(NEW.source_order_id);
+    END IF;
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_entry_added() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM registration_credit WHERE id = NEW.credit_id FOR NO KEY UPDATE;
+    UPDATE registration_credit SET remaining_amount =
+        (SELECT SUM(amount) FROM registration_creditentry WHERE credit_id = NEW.credit_id)
+    WHERE id = NEW.credit_id AND NOT (NEW.kind = 'ISSUED' AND remaining_amount <> amount);
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_only_added() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is only added to', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$
+-- next
+CREATE OR REPLACE TRIGGER kept_part AFTER INSERT OR DELETE OR UPDATE OF state, amount, payment_id
+ON registration_refundpart FOR EACH ROW EXECUTE FUNCTION registration_part_changed()
+-- next
+CREATE OR REPLACE TRIGGER kept_payment AFTER INSERT OR DELETE OR UPDATE
+ON registration_payment FOR EACH ROW EXECUTE FUNCTION registration_payment_changed()
+-- next
+CREATE OR REPLACE TRIGGER kept_credit AFTER INSERT OR DELETE OR UPDATE OF status, kind, amount, source_order_id,
+refund_id ON registration_credit FOR EACH ROW EXECUTE FUNCTION registration_credit_changed()
+-- next
+CREATE OR REPLACE TRIGGER kept_entry AFTER INSERT
+ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_entry_added()
+-- next
+CREATE OR REPLACE TRIGGER guard_entry BEFORE UPDATE OR DELETE
+ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_only_added()
+-- next
+CREATE OR REPLACE TRIGGER guard_history BEFORE UPDATE OR DELETE
+ON registration_historyentry FOR EACH ROW EXECUTE FUNCTION registration_only_added()
