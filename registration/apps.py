@@ -14,8 +14,9 @@ class RegistrationConfig(AppConfig):
 
     def ready(self) -> None:
         """Keep the balance triggers in step with the tables, and check the Stripe settings at start."""
-        from registration import checks, triggers
+        from registration import checks, roles, triggers
 
         pre_migrate.connect(triggers.before_migrate, sender=self)
         post_migrate.connect(triggers.after_migrate, sender=self)
+        post_migrate.connect(roles.after_migrate, sender=self)
         checks.register_checks()
