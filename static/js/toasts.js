@@ -31,7 +31,9 @@ function goHome() {
   if (toasts && toasts.parentNode !== document.body) document.body.append(toasts);
 }
 
-document.addEventListener("htmx:beforeSwap", goHome);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.contains(toasts)) goHome();
+});
 document.addEventListener("close", goHome, true);
 
 function say(name) {
@@ -45,7 +47,7 @@ function say(name) {
 
 // Only a submitted refund may have moved money: the form says so with data-money.
 function mayHaveMoved({ elt, requestConfig }) {
-  return requestConfig?.verb !== "get" && Boolean(elt.closest("[data-money]"));
+  return requestConfig?.verb !== "get" && (requestConfig?.elt ?? elt).matches("[data-money], [data-money] [type=submit]");
 }
 
 document.addEventListener("htmx:responseError", (event) => {
