@@ -1,0 +1,19 @@
+"""Identifiers that can be told from Stripe's at a glance."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def new_id(prefix: str) -> str:
+    """Make a fresh identifier such as ``re_sim_Ab3…``; the mark says that it is simulated."""
+    return f"{prefix}_sim_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+def account_id(api_key: str) -> str:
+    """Derive the account of a key, so that the key itself is never stored."""
+    return "acct_sim_" + hashlib.sha256(api_key.encode()).hexdigest()[:16]
