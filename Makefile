@@ -68,8 +68,8 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 .PHONY: bench
-bench: $(DEV_STAMP) ## Measure the pages staff wait for
-	$(BIN)/python -m tools.bench
+bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sqlite choose size and database
+	@ORDERS="$(ORDERS)" DB="$(DB)" $(BIN)/python -m tools.bench
 
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
