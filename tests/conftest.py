@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -54,21 +55,22 @@ def loopback_only() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sandbox_server() -> Iterator["SandboxServer"]:
-    """A stand-in Stripe on a free port, one for each test process."""
+def background() -> Iterator[ThreadPoolExecutor]:
+    """Threads for what a test need not wait for."""
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+@pytest.fixture
+def sandbox(settings: Settings, background: ThreadPoolExecutor) -> Iterator["SandboxServer"]:
+    """A stand-in Stripe of the test's own, on a free port and without a past, with the product pointed at it."""
     from stripe_sandbox.server import SandboxServer
 
     server = SandboxServer(port=0)
     server.start()
+    settings.STRIPE_API_BASE = server.url
     yield server
-    server.stop()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: "SandboxServer", settings: Settings) -> "SandboxServer":
-    """The stand-in Stripe, with the product pointed at it."""
-    settings.STRIPE_API_BASE = sandbox_server.url
-    return sandbox_server
+    background.submit(server.stop)
 
 
 @pytest.fixture(scope="session")
