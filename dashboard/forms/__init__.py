@@ -1,0 +1,1 @@
+"""What staff fill in: forms check the shape, services check the rules."""

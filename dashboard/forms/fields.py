@@ -1,0 +1,85 @@
+"""Fields that read what staff type about money, strictly: an amount is understood or refused, never guessed."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from registration.money import places
+
+WHOLE_DIGITS = 10
+"""What the database holds in front of the decimal mark."""
+PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?")
+
+
+class AmountField(forms.CharField):
+    """An amount in major units of one currency, typed as ``12.50`` or ``12,50``.
+
+    One mark with at most the currency's places behind it is unambiguous; anything else that could be read in two
+    ways, like ``1,234``, is refused with a sentence that says what to type.
+    """
+
+    def __init__(self, *, currency: str = "USD", **options: Any) -> None:
+        """Remember what the currency can express."""
+        super().__init__(**options)
+        # The pattern refuses null characters too, with the one sentence that helps.
+        self.validators = []
+        self.set_currency(currency)
+        self.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off"})
+
+    def set_currency(self, currency: str) -> None:
+        """Read in ``currency`` from now on; forms call this once they know their order."""
+        self.currency = currency
+        decimals = places(currency)
+        fraction = rf"(?:[.,]([0-9]{{1,{decimals}}}))?" if decimals else "()"
+        self.pattern = re.compile(rf"([0-9]{{1,{WHOLE_DIGITS}}}){fraction}")
+        self.error_messages["amount"] = (
+            _("Enter an amount like 12.50.") if decimals else _("Enter a whole amount like 1250.")
+        )
+        self.error_messages["required"] = self.error_messages["amount"]
+
+    def clean(self, value: Any) -> Decimal | None:
+        """Return the amount, or nothing for an optional field left empty.
+
+        Raises:
+            ValidationError: The text is not one positive amount that the currency can express.
+        """
+        text = super().clean(value)
+        if not text:
+            return None
+        match = self.pattern.fullmatch(text)
+        amount = Decimal(".".join(filter(None, match.groups()))) if match else Decimal(0)
+        if amount <= 0:
+            raise ValidationError(self.error_messages["amount"], code="amount")
+        return amount
+
+
+class PercentField(forms.CharField):
+    """A share from 0.01 to 100 per cent, typed as ``10`` or ``12.5``."""
+
+    default_error_messages = {
+        "required": _("Enter a percentage like 10."),
+        "percent": _("Enter a percentage like 10."),
+    }
+
+    def __init__(self, **options: Any) -> None:
+        """Offer the keyboard with digits on phones."""
+        super().__init__(**options)
+        self.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off"})
+
+    def clean(self, value: Any) -> Decimal | None:
+        """Return the percentage, or nothing for an optional field left empty.
+
+        Raises:
+            ValidationError: The text is not a number above 0 and up to 100.
+        """
+        text = super().clean(value)
+        if not text:
+            return None
+        percent = Decimal(text.replace(",", ".")) if PERCENT.fullmatch(text) else Decimal(0)
+        if not 0 < percent <= 100:
+            raise ValidationError(self.error_messages["percent"], code="percent")
+        return percent

@@ -1,0 +1,1 @@
+"""One module per resource: requests in, calls to services, answers out."""
