@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
+
     from stripe_sandbox.server import SandboxServer
 
 pytest_plugins = ["tests.cast"] if find_spec("tests.cast") else []
