@@ -1,13 +1,20 @@
 """Presentation only: how a person, a message and a state look. No amounts are computed here."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
 
 # (hue, micro icon, words) of every state, as the design names them. The hues are CSS classes; gray is the plain badge.
+# Looked up in lower case, because some states are stored in capitals.
 STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
     "order": {
         "pending": ("outline", "clock", _("Pending payment")),
@@ -24,18 +31,32 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "refunded": ("gray", "arrow-uturn-left", _("Refunded")),
     },
     "refund": {
+        "awaiting_approval": ("amber", "hand-raised", _("Waiting for approval")),
         "requested": ("gray", "clock", _("Requested")),
+        "unconfirmed": ("amber", "question-mark-circle", _("Being verified")),
         "pending": ("blue", "arrow-path", _("Pending at Stripe")),
+        "requires_action": ("amber", "envelope", _("Needs the attendee")),
         "succeeded": ("green", "check", _("Succeeded")),
         "failed": ("red", "x-circle", _("Failed")),
-        "unknown": ("amber", "question-mark-circle", _("Being verified")),
-        "cancelled": ("outline", "no-symbol", _("Cancelled")),
+        "canceled": ("outline", "no-symbol", _("Cancelled")),
+        "rejected": ("outline", "no-symbol", _("Rejected")),
     },
     "credit": {
         "available": ("violet", "wallet", _("Available")),
         "partly_used": ("violet", "wallet", _("Partly used")),
-        "used": ("gray", "check", _("Used")),
+        "applied": ("gray", "check", _("Used")),
         "expired": ("outline", "clock", _("Expired")),
+        "voided": ("outline", "no-symbol", _("Voided")),
+        "paid_out": ("gray", "arrow-uturn-left", _("Paid to the card")),
+    },
+    "open_item": {
+        "unconfirmed": ("amber", "question-mark-circle", _("Being verified")),
+        "failed": ("red", "x-circle", _("Refund failed")),
+        "external": ("blue", "arrow-top-right-on-square", _("Refunded at Stripe")),
+        "unmatched": ("amber", "link-slash", _("Matches no order")),
+        "overpaid": ("amber", "plus-circle", _("Overpaid")),
+        "paid_late": ("amber", "clock", _("Paid late")),
+        "manual_transfer": ("amber", "building-library", _("Pay back by hand")),
     },
     "bulk": {
         "queued": ("gray", "clock", _("Queued")),
@@ -46,26 +67,31 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "stopped": ("outline", "stop-circle", _("Stopped")),
     },
 }
-UNNAMED_STATE = ("outline", "question-mark-circle")
+
+
+def look_of(kind: str, state: str) -> tuple[str, str, Any]:
+    """Return hue, icon and words of a state; one the design does not name gets its own words and no colour."""
+    unnamed = ("outline", "question-mark-circle", str(state).replace("_", " ").capitalize())
+    return STATES[kind].get(str(state).lower(), unnamed)
 
 
 @register.inclusion_tag("includes/_badge.html")
 def state_badge(kind: str, state: str, label: str = "", large: bool = False) -> dict[str, Any]:
     """Draw the badge of a state; ``label`` replaces its usual words ("Finished, 7 failed")."""
-    hue, icon, words = STATES[kind].get(str(state), (*UNNAMED_STATE, str(state).replace("_", " ").capitalize()))
+    hue, icon, words = look_of(kind, state)
     return {"hue": hue, "icon": icon, "label": label or words, "large": large}
 
 
 @register.filter
 def state_label(state: str, kind: str) -> str:
     """Return the words of a state, for a sentence or a preview: ``{{ order.status|state_label:"order" }}``."""
-    return str(STATES[kind][str(state)][2]) if str(state) in STATES[kind] else str(state)
+    return str(look_of(kind, state)[2])
 
 
 @register.filter
 def person(user: Any) -> str:
     """Return the name a colleague is known by."""
-    return user.get_full_name() or user.get_username()
+    return str(user.get_full_name() or user.get_username())
 
 
 @register.filter
@@ -85,3 +111,37 @@ def headline(message: Any) -> str:
 def details(message: Any) -> list[str]:
     """Return the lines of a message after its first."""
     return [line for line in str(message).split("\n")[1:] if line.strip()]
+
+
+@register.filter
+def moment(when: datetime | None) -> str:
+    """Say when something was: "today 10:07", "4 March 08:31", and in another year "14 January 2027"."""
+    if when is None:
+        return ""
+    local, now = timezone.localtime(when), timezone.localtime()
+    if local.date() == now.date():
+        return gettext("today %(time)s") % {"time": date_format(local, "H:i")}
+    if local.year == now.year:
+        # Translators: a date format, day and month in words.
+        return date_format(local, gettext("j F")) + date_format(local, " H:i")
+    # Translators: a date format, day, month in words and year.
+    return date_format(local, gettext("j F Y"))
+
+
+@register.filter
+def age(when: datetime | None) -> SafeString | str:
+    """Say how long ago something was, in the largest unit that fits, with the full date on hover."""
+    if when is None:
+        return ""
+    minutes = max(0, int((timezone.now() - when).total_seconds() // 60))
+    full = date_format(timezone.localtime(when), "DATETIME_FORMAT")
+    return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), full, _length(minutes))
+
+
+def _length(minutes: int) -> str:
+    """Return "38 min", "5 h" or "19 d"."""
+    if minutes < 60:
+        return gettext("%(count)s min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return gettext("%(count)s h") % {"count": minutes // 60}
+    return gettext("%(count)s d") % {"count": minutes // (24 * 60)}
