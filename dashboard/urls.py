@@ -1,5 +1,39 @@
 """Every address of the desk."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from django.views.generic import RedirectView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dashboard.views import account, attendees, credits, health, orders, refunds
+
+handler403 = "dashboard.views.errors.forbidden"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.server_error"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="order_list"), name="home"),
+    path("orders/", orders.order_list, name="order_list"),
+    path("orders/export/", orders.order_export, name="order_export"),
+    path("orders/<str:reference>/", orders.order_detail, name="order_detail"),
+    path("orders/<str:reference>/row/", orders.order_row, name="order_row"),
+    path("orders/<str:reference>/refunds/new/", refunds.refund_create, name="refund_create"),
+    path("orders/<str:reference>/refunds/preview/", refunds.refund_preview, name="refund_preview"),
+    path("orders/<str:reference>/credits/apply/", credits.credit_apply, name="credit_apply"),
+    path("orders/<str:reference>/notes/new/", orders.note_create, name="note_create"),
+    path("refunds/", refunds.refund_list, name="refund_list"),
+    path("refunds/<int:pk>/", refunds.refund_detail, name="refund_detail"),
+    path("refunds/<int:pk>/check/", refunds.refund_check, name="refund_check"),
+    path("refunds/parts/<int:pk>/confirm/", refunds.manual_confirm, name="manual_confirm"),
+    path("credits/", credits.credit_list, name="credit_list"),
+    path("credits/<int:pk>/", credits.credit_detail, name="credit_detail"),
+    path("credits/<int:pk>/adjust/", credits.credit_adjust, name="credit_adjust"),
+    path("credits/<int:pk>/void/", credits.credit_void, name="credit_void"),
+    path("attendees/search/", attendees.attendee_search, name="attendee_search"),
+    path("attendees/<int:pk>/", attendees.attendee_detail, name="attendee_detail"),
+    path("attendees/<int:pk>/credits/new/", credits.credit_issue, name="credit_issue"),
+    path("conferences/<slug:slug>/switch/", account.conference_switch, name="conference_switch"),
+    path("login/", account.login, name="login"),
+    path("logout/", account.logout, name="logout"),
+    path("theme/", account.theme_set, name="theme_set"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,85 @@
+"""Who may see and do what: membership decides about conferences, permissions about actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from registration.models import Conference, Order
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+SESSION_KEY = "conference"
+
+
+def requires(permission: str) -> Callable[[View[P]], View[P]]:
+    """Answer 403 unless the user holds ``permission`` ("registration.refund_order")."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def conferences_of(request: HttpRequest) -> list[Conference]:
+    """The conferences the user is a member of, read once per request; each carries the user's ``role``."""
+    known: list[Conference] | None = getattr(request, "_conferences", None)
+    if known is None:
+        role = Group.objects.filter(user=OuterRef("memberships__user")).order_by("pk").values("name")[:1]
+        known = list(Conference.objects.visible_to(request.user).annotate(role=Subquery(role)))
+        request._conferences = known  # type: ignore[attr-defined]
+    return known
+
+
+def current_conference(request: HttpRequest) -> Conference:
+    """The conference whose rows the lists show: the one asked for, else the one chosen before, else the first.
+
+    Raises:
+        Http404: The user is a member of none, or asks for one they cannot see.
+    """
+    asked = request.GET.get("conference", "")
+    conferences = conferences_of(request)
+    chosen = _by_slug(conferences, asked or request.session.get(SESSION_KEY, ""))
+    if asked and chosen is None:
+        raise Http404(_("No such conference."))
+    if chosen is None:
+        chosen = conferences[0] if conferences else None
+    if chosen is None:
+        raise Http404(_("You are not a member of any conference yet."))
+    if asked:
+        request.session[SESSION_KEY] = chosen.slug
+    return chosen
+
+
+def conference_or_none(request: HttpRequest) -> Conference | None:
+    """The current conference for the page's frame, which must be drawn even where there is none."""
+    try:
+        return current_conference(request)
+    except Http404:
+        return None
+
+
+def get_order_or_404(request: HttpRequest, reference: str) -> Order:
+    """The order, unless it does not exist or belongs to a conference the user cannot see."""
+    orders: Any = Order.objects.visible_to(request.user).select_related("conference", "user")
+    order: Order = get_object_or_404(orders, reference=reference)
+    return order
+
+
+def _by_slug(conferences: list[Conference], slug: str) -> Conference | None:
+    return next((conference for conference in conferences if conference.slug == slug), None)

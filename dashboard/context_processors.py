@@ -1,0 +1,128 @@
+"""What the frame of every page needs, computed only when a page is drawn with its frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.access import conference_or_none, conferences_of
+from registration.models import Conference, OpenItem
+
+
+def desk(request: HttpRequest) -> dict[str, Any]:
+    """Offer ``desk`` to templates."""
+    return {"desk": Desk(request)}
+
+
+@dataclass
+class NavItem:
+    """A page of the main navigation; ``key`` follows G on the keyboard."""
+
+    url: str
+    label: str
+    icon: str
+    key: str
+    current: bool
+
+
+@dataclass
+class Queue:
+    """A list of orders that wait for something."""
+
+    url: str
+    label: str
+    hue: str
+    count: int
+    current: bool
+
+
+class Desk:
+    """The conference on the desk, where one can go from here, and what waits."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def _is_signed_in(self) -> bool:
+        user = getattr(self._request, "user", None)
+        return bool(user is not None and user.is_authenticated)
+
+    @cached_property
+    def conferences(self) -> list[Conference]:
+        """Those the user is a member of."""
+        return conferences_of(self._request) if self._is_signed_in else []
+
+    @cached_property
+    def conference(self) -> Conference | None:
+        """The one whose rows the lists show; on the page of one order, that order's."""
+        if not self._is_signed_in:
+            return None
+        shown: Conference | None = getattr(self._request, "conference", None)
+        return shown or conference_or_none(self._request)
+
+    @cached_property
+    def role(self) -> str:
+        """The user's role in words."""
+        return str(getattr(self.conferences[0], "role", "") or "") if self.conferences else ""
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether Stripe itself is a stand-in on this machine."""
+        return bool(settings.STRIPE_API_BASE) and "stripe.com" not in settings.STRIPE_API_BASE
+
+    @property
+    def is_test_mode(self) -> bool:
+        """Whether the conference's key moves no real money."""
+        return self.conference is not None and not self.conference.uses_live_key
+
+    @cached_property
+    def nav(self) -> list[NavItem]:
+        """The pages the user may open."""
+        pages = (
+            ("order_list", _("Orders"), "queue-list", "o", "registration.view_order", "/orders/"),
+            ("refund_list", _("Refunds"), "arrow-uturn-left", "r", "registration.view_refund", "/refunds/"),
+            ("credit_list", _("Credits"), "wallet", "c", "registration.view_credit", "/credits/"),
+        )
+        if not self._is_signed_in:
+            return []
+        user, here = self._request.user, self._request.path
+        return [
+            NavItem(reverse(name), label, icon, key, here.startswith(beginning))
+            for name, label, icon, key, permission, beginning in pages
+            if user.has_perm(permission)
+        ]
+
+    @cached_property
+    def attention(self) -> dict[str, int]:
+        """Unresolved open items of the conference by kind; their sum is what needs attention."""
+        if self.conference is None:
+            return {}
+        counts = OpenItem.objects.unresolved().filter(conference=self.conference).values_list("kind")
+        return dict(counts.annotate(count=Count("pk")).order_by("kind"))
+
+    @cached_property
+    def queues(self) -> list[Queue]:
+        """Shortcuts to the orders that wait, with how many they are."""
+        if self.conference is None or not self._request.user.has_perm("registration.view_order"):
+            return []
+        kinds = OpenItem.Kind
+        counts = self.attention
+        return [
+            self._queue("any", _("Needs attention"), "amber", sum(counts.values())),
+            self._queue(kinds.FAILED, _("Failed refunds"), "red", counts.get(kinds.FAILED, 0)),
+            self._queue(kinds.UNCONFIRMED, _("Being verified"), "amber", counts.get(kinds.UNCONFIRMED, 0)),
+            self._queue(kinds.SLOW, _("Slow at Stripe"), "blue", counts.get(kinds.SLOW, 0)),
+        ]
+
+    def _queue(self, attention: str, label: str, hue: str, count: int) -> Queue:
+        url = reverse("order_list")
+        current = self._request.path == url and self._request.GET.get("attention") == attention
+        return Queue(f"{url}?{urlencode({'attention': attention})}", label, hue, count, current)

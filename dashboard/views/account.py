@@ -1,0 +1,77 @@
+"""Signing in and out, the theme, and which conference is on the desk."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from dashboard.access import SESSION_KEY
+from dashboard.sign_in import LoginForm
+from registration.models import Conference
+
+THEMES = ("light", "dark")
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+class Login(LoginView):
+    """Sign in by user name or email; a page that htmx asked for is never put into another page."""
+
+    form_class = LoginForm
+    template_name = "dashboard/account/login.html"
+    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Send a page whose session ended to sign in as a whole, and back to where it was afterwards."""
+        if request.headers.get("HX-Request") and not request.user.is_authenticated:
+            return HttpResponseClientRedirect(f"{resolve_url('login')}?{urlencode({'next': _page_of(request)})}")
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
+        """Show the form again as the error it is."""
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+login = login_not_required(Login.as_view())
+logout = login_not_required(LogoutView.as_view())
+
+
+@require_POST
+def conference_switch(request: HttpRequest, slug: str) -> HttpResponseRedirect:
+    """Put another conference on the desk."""
+    conferences: Any = Conference.objects.visible_to(request.user)
+    request.session[SESSION_KEY] = get_object_or_404(conferences, slug=slug).slug
+    return HttpResponseRedirect(resolve_url("order_list"))
+
+
+@login_not_required
+@require_POST
+def theme_set(request: HttpRequest) -> HttpResponse:
+    """Remember light or dark; anything else follows the system again."""
+    response = redirect(_safe(request, request.POST.get("next", "")))
+    theme = request.POST.get("theme", "")
+    if theme in THEMES:
+        response.set_cookie("theme", theme, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
+    else:
+        response.delete_cookie("theme", samesite="Lax")
+    return response
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page the browser shows, which is not the path htmx asked for."""
+    parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    address = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return _safe(request, address)
+
+
+def _safe(request: HttpRequest, address: str) -> str:
+    hosts = {request.get_host()}
+    allowed = url_has_allowed_host_and_scheme(address, hosts, require_https=request.is_secure())
+    return address if allowed else resolve_url("order_list")
