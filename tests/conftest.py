@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -123,3 +124,17 @@ def open_page(browser: Browser, live_server: "LiveServer") -> Iterator[Callable[
 def page(open_page: Callable[..., Page]) -> Page:
     """A window on the running site."""
     return open_page()
+
+
+@pytest.fixture(scope="session")
+def assert_accessible() -> Callable[[Page], None]:
+    """Fails when axe-core finds a breach of WCAG 2.2 A or AA, or of its best practices, in the page as it stands."""
+    axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+
+    def check(page: Page) -> None:
+        page.evaluate(axe)
+        results = page.evaluate("tags => axe.run({runOnly: tags})", tags)
+        assert [f"{v['id']}: {n['html']}" for v in results["violations"] for n in v["nodes"]] == []
+
+    return check
