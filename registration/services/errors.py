@@ -1,0 +1,53 @@
+"""What services refuse, as sentences for staff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from registration.models import Order, Refund
+
+
+class RefundError(ValidationError):
+    """A refund or credit action was refused; nothing changed. The message says what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        """Keep the sentence as staff read it."""
+        super().__init__(sentence)
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        """The sentence alone."""
+        return self.sentence
+
+
+class StaleBalance(RefundError):  # noqa: N818
+    """Someone else changed the order since the operator looked."""
+
+    def __init__(self, sentence: str, order: Order) -> None:
+        """Carry the order as it is now."""
+        super().__init__(sentence)
+        self.order = order
+
+
+class RefundOutcome(RefundError):  # noqa: N818
+    """An attempt that exists but did not simply succeed."""
+
+    def __init__(self, sentence: str, refund: Refund) -> None:
+        """Carry the refund that the sentence is about."""
+        super().__init__(sentence)
+        self.refund = refund
+
+
+class DuplicateSubmit(RefundOutcome):  # noqa: N818
+    """The same form was sent before; ``refund`` is what it made."""
+
+
+class RefundUnconfirmed(RefundOutcome):  # noqa: N818
+    """Stripe gave no answer we can trust; the sum stays reserved and is being verified."""
+
+
+class RefundRefused(RefundOutcome):  # noqa: N818
+    """Stripe refused; no money moved and the sum is refundable again."""

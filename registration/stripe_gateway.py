@@ -1,0 +1,334 @@
+"""The one door to Stripe: owns the official client and turns every outcome into done, refused or unknown.
+
+Source of the outcome table: ``facts.md``, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import requests
+import stripe
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from registration.checks import STRIPE, talks_to_stripe_itself
+from registration.models import Conference, Payment, RefundPart
+from registration.money import from_minor_units, to_minor_units
+
+API_VERSION = "2026-10-28.endive"
+CONNECT_SECONDS, READ_SECONDS, NETWORK_RETRIES = 3.05, 10.0, 1
+"""Two tries of ten seconds stay under a web worker's patience; the resolver finishes what takes longer."""
+
+stripe.enable_telemetry = False
+T = TypeVar("T")
+
+
+class StripeProblem(Exception):  # noqa: N818
+    """Stripe did not do what was asked. ``code`` is Stripe's, ``advice`` is a sentence for staff."""
+
+    def __init__(self, advice: str, *, code: str = "", request_id: str = "", was_replayed: bool = False) -> None:
+        """Keep what staff and support need."""
+        super().__init__(advice)
+        self.advice, self.code, self.request_id, self.was_replayed = advice, code, request_id, was_replayed
+
+
+class StripeRefused(StripeProblem):
+    """Definitely not done, and the same request would be refused again."""
+
+
+class StripeBusy(StripeProblem):
+    """Definitely not done by this call; the same key may be tried again."""
+
+
+class StripeUnavailable(StripeProblem):
+    """Unknown: it may or may not have happened."""
+
+
+@dataclass(frozen=True)
+class RefundSnapshot:
+    """A refund as Stripe has it now; ``amount`` in major units of ``currency`` (upper case)."""
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    charge_id: str
+    payment_intent_id: str
+    created: datetime
+    metadata: dict[str, str] = field(default_factory=dict)
+    failure_reason: str = ""
+    pending_reason: str = ""
+    trace_reference: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class IntentSnapshot:
+    """A payment intent as Stripe has it now; ``amount`` in major units, what was received when it succeeded."""
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    charge_id: str
+    livemode: bool
+    card_brand: str = ""
+    card_last4: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DisputeSnapshot:
+    """A dispute as Stripe has it now; ``amount`` in major units, ``due_by`` when evidence is due."""
+
+    id: str
+    charge_id: str
+    payment_intent_id: str
+    status: str
+    reason: str
+    amount: Decimal
+    currency: str
+    due_by: datetime | None
+    is_charge_refundable: bool
+
+
+@lru_cache(maxsize=64)
+def _client(secret_key: str, base: str) -> stripe.StripeClient:
+    session = None
+    if base != STRIPE:
+        session = requests.Session()
+        session.trust_env = False  # A proxy variable must not carry loopback calls away.
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))
+    return stripe.StripeClient(
+        secret_key,
+        base_addresses={"api": base},
+        stripe_version=API_VERSION,
+        max_network_retries=NETWORK_RETRIES,
+        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, READ_SECONDS), session=session),
+    )
+
+
+def gateway_for(conference: Conference) -> StripeGateway:
+    """The door for one conference's Stripe account.
+
+    Raises:
+        StripeRefused: The conference has no key, or its live key would go to a base that is not Stripe's.
+    """
+    key = conference.stripe_secret_key
+    if not key:
+        raise StripeRefused(_("This conference has no Stripe key. An administrator can add it."), code="no_key")
+    if conference.uses_live_key and not talks_to_stripe_itself():
+        raise StripeRefused(_("A live Stripe key is never sent to a sandbox."), code="livemode_mismatch")
+    return StripeGateway(_client(key, settings.STRIPE_API_BASE or STRIPE))
+
+
+class StripeGateway:
+    """Calls of one Stripe account."""
+
+    def __init__(self, client: stripe.StripeClient) -> None:
+        """Keep the client."""
+        self.client = client
+
+    def send_refund(self, part: RefundPart) -> RefundSnapshot:
+        """Ask Stripe for the refund that ``part`` describes, under the part's own key.
+
+        Raises:
+            StripeRefused: Stripe said no; no money moved.
+            StripeBusy: Not done by this call; use the same key later.
+            StripeUnavailable: No answer that can be trusted.
+        """
+        params: Any = refund_parameters(part)
+        options: Any = {"idempotency_key": str(part.uuid)}
+        return _translated(lambda: refund_snapshot(self.client.v1.refunds.create(params, options)))
+
+    def fetch_refund(self, refund_id: str) -> RefundSnapshot:
+        """One refund by its Stripe id."""
+        return _translated(lambda: refund_snapshot(self.client.v1.refunds.retrieve(_present(refund_id))))
+
+    def list_refunds(self, payment: Payment) -> list[RefundSnapshot]:
+        """Every refund of one payment, newest first."""
+        params: Any = {"limit": 100, **payment_reference(payment)}
+        return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
+
+    def list_refunds_of_charge(self, charge_id: str) -> list[RefundSnapshot]:
+        """Every refund of one charge, newest first."""
+        params: Any = {"limit": 100, "charge": _present(charge_id)}
+        return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
+
+    def find_refund(self, part: RefundPart) -> RefundSnapshot | None:
+        """The refund that carries this part's id in its metadata, if Stripe has one."""
+        mine = (s for s in self.list_refunds(part.payment) if s.metadata.get("part") == str(part.uuid))
+        return next(mine, None)
+
+    def cancel_refund(self, refund_id: str) -> RefundSnapshot:
+        """Cancel a refund that waits for the attendee."""
+        return _translated(lambda: refund_snapshot(self.client.v1.refunds.cancel(_present(refund_id))))
+
+    def fetch_payment_intent(self, intent_id: str) -> IntentSnapshot:
+        """One payment intent with its latest charge."""
+        options: Any = {"expand": ["latest_charge"]}
+        return _translated(
+            lambda: intent_snapshot(self.client.v1.payment_intents.retrieve(_present(intent_id), options))
+        )
+
+    def cancel_payment_intent(self, intent_id: str) -> IntentSnapshot:
+        """Cancel an intent nobody paid yet."""
+        return _translated(lambda: intent_snapshot(self.client.v1.payment_intents.cancel(_present(intent_id))))
+
+    def fetch_dispute(self, dispute_id: str) -> DisputeSnapshot:
+        """One dispute by its Stripe id."""
+        return _translated(lambda: dispute_snapshot(self.client.v1.disputes.retrieve(_present(dispute_id))))
+
+    @staticmethod
+    def _pages(list_call: Callable[[Any], Any], params: Any) -> Iterator[Any]:
+        yield from list_call(params).auto_paging_iter()
+
+
+def payment_reference(payment: Payment) -> dict[str, str]:
+    """How Stripe is told which payment is meant."""
+    if payment.stripe_payment_intent_id:
+        return {"payment_intent": payment.stripe_payment_intent_id}
+    return {"charge": _present(payment.stripe_charge_id)}
+
+
+def refund_parameters(part: RefundPart) -> dict[str, Any]:
+    """What is sent for a part. All of it is frozen when the part is written, so a resend is the same request."""
+    refund = part.refund
+    return {
+        **payment_reference(part.payment),
+        "amount": to_minor_units(part.amount, part.currency),
+        "reason": refund.stripe_reason,
+        "metadata": {"refund": str(refund.uuid), "part": str(part.uuid), "order": refund.order.reference},
+    }
+
+
+def _present(stripe_id: str) -> str:
+    """Refuse an empty id, which the client would send as a list request."""
+    if not stripe_id:
+        raise StripeRefused(_("This payment carries no Stripe id."), code="no_stripe_id")
+    return stripe_id
+
+
+def _translated(call: Callable[[], T]) -> T:
+    """Run one call and turn what the client raises into refused, busy or unknown."""
+    try:
+        return call()
+    except stripe.IdempotencyError as error:
+        raise StripeUnavailable(
+            _("Stripe saw this request with other parameters."), **{**_details(error), "code": "idempotency_error"}
+        ) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        raise StripeRefused(
+            _("Stripe did not accept the conference's key. An administrator can check it."), **_details(error)
+        ) from error
+    except stripe.RateLimitError as error:
+        raise StripeBusy(_("Stripe is busy."), **_details(error)) from error
+    except (stripe.InvalidRequestError, stripe.CardError) as error:
+        raise StripeRefused(advice_for(error), **_details(error)) from error
+    except stripe.StripeError as error:
+        problem = StripeBusy if error.http_status == 409 else StripeUnavailable
+        raise problem(_("Stripe did not answer."), **_details(error)) from error
+    except (KeyError, AttributeError, TypeError, ValueError, requests.RequestException) as error:
+        raise StripeUnavailable(_("Stripe's answer could not be read.")) from error
+
+
+def _details(error: stripe.StripeError) -> dict[str, Any]:
+    headers = {str(key).lower(): value for key, value in dict(error.headers or {}).items()}
+    return {
+        "code": error.code or (error.error.code if error.error else "") or "",
+        "request_id": error.request_id or "",
+        "was_replayed": headers.get("idempotent-replayed") == "true",
+    }
+
+
+def advice_for(error: stripe.StripeError) -> str:
+    """What staff should know and do about a refusal; never decided by Stripe's wording."""
+    by_code = {
+        "charge_already_refunded": _("Stripe says this payment was already refunded. Reload the order."),
+        "charge_disputed": _("The attendee disputed this payment, so Stripe refuses a refund."),
+        "refund_disputed_payment": _("The attendee disputed this payment, so Stripe refuses a refund."),
+        "charge_not_refundable": _("Stripe can no longer refund this payment. Offer credit or a bank transfer."),
+        "resource_missing": _("Stripe does not know this payment. It may belong to another account."),
+        "livemode_mismatch": _("This payment was made in another Stripe mode than the conference's key."),
+    }
+    if error.code in by_code:
+        return by_code[error.code]
+    if getattr(error, "param", None) == "amount":
+        return _("Stripe has less left on this payment than our books. Reload the order and check its refunds.")
+    return _("Stripe refused the refund. No money moved.")
+
+
+def _text(source: Any, name: str) -> str:
+    value = getattr(source, name, None) if source is not None else None
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(getattr(value, "id", ""))
+
+
+def _metadata(source: Any) -> dict[str, str]:
+    metadata = getattr(source, "metadata", None)
+    return dict(metadata.to_dict()) if metadata else {}
+
+
+def refund_snapshot(refund: Any) -> RefundSnapshot:
+    """Read a Stripe refund object."""
+    details = getattr(refund, "destination_details", None)
+    currency = refund.currency.upper()
+    response = getattr(refund, "last_response", None)
+    return RefundSnapshot(
+        id=refund.id,
+        status=_text(refund, "status"),
+        amount=from_minor_units(refund.amount, currency),
+        currency=currency,
+        charge_id=_text(refund, "charge"),
+        payment_intent_id=_text(refund, "payment_intent"),
+        created=datetime.fromtimestamp(refund.created, UTC),
+        metadata=_metadata(refund),
+        failure_reason=_text(refund, "failure_reason"),
+        pending_reason=_text(refund, "pending_reason"),
+        trace_reference=_text(getattr(details, "card", None), "reference"),
+        request_id=(response.request_id or "") if response else "",
+    )
+
+
+def intent_snapshot(intent: Any) -> IntentSnapshot:
+    """Read a Stripe payment intent object, with its charge when that was expanded."""
+    charge = getattr(intent, "latest_charge", None)
+    details = getattr(charge, "payment_method_details", None)
+    card = getattr(details, "card", None)
+    currency = intent.currency.upper()
+    received = intent.amount_received if intent.status == "succeeded" else intent.amount
+    return IntentSnapshot(
+        id=intent.id,
+        status=intent.status,
+        amount=from_minor_units(received, currency),
+        currency=currency,
+        charge_id=_text(intent, "latest_charge"),
+        livemode=bool(intent.livemode),
+        card_brand=_text(card, "brand"),
+        card_last4=_text(card, "last4"),
+        metadata=_metadata(intent),
+    )
+
+
+def dispute_snapshot(dispute: Any) -> DisputeSnapshot:
+    """Read a Stripe dispute object."""
+    due_by = getattr(getattr(dispute, "evidence_details", None), "due_by", None)
+    currency = dispute.currency.upper()
+    return DisputeSnapshot(
+        id=dispute.id,
+        charge_id=_text(dispute, "charge"),
+        payment_intent_id=_text(dispute, "payment_intent"),
+        status=dispute.status,
+        reason=_text(dispute, "reason"),
+        amount=from_minor_units(dispute.amount, currency),
+        currency=currency,
+        due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
+        is_charge_refundable=bool(dispute.is_charge_refundable),
+    )
