@@ -65,7 +65,7 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 	$(BIN)/mypy
 	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/djlint templates --lint --quiet
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_templates.py
 
 .PHONY: bench
 bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sqlite choose size and database

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,13 @@ def is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def imports() -> Iterator[tuple[str, str]]:
-    """Yield (importing module, imported name) for every import statement of ours, wherever it stands."""
+@cache
+def imports() -> list[tuple[str, str]]:
+    """List (importing module, imported name) for every import statement of ours, wherever it stands."""
+    return list(read_imports())
+
+
+def read_imports() -> Iterator[tuple[str, str]]:
     for path in (path for room in ROOMS for path in (BASE / room).rglob("*.py")):
         module = ".".join(path.relative_to(BASE).with_suffix("").parts).removesuffix(".__init__")
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
