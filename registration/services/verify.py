@@ -1,0 +1,101 @@
+"""Proof that the books add up: everything the database keeps is worked out again from the rows and compared.
+
+Reads only, in key order, a few queries for each chunk of orders or credits, so memory stays the same however long the
+ledger is. A chunk that disagrees is read a second time at one moment of the database before anything is reported, for
+a payment that arrives between two reads is not a difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from registration import triggers
+from registration.models import Credit, Order
+from registration.services import verify_credits, verify_history, verify_orders
+from registration.services.key_ranges import ranges
+
+CHUNK = 2_000
+
+Check = Callable[[int, int], Iterator[tuple[str, str]]]
+
+
+class Finding(NamedTuple):
+    """One thing that is off, and the row it is about."""
+
+    row: str
+    problem: str
+
+    def __str__(self) -> str:
+        """``order ORD-7F3K9: paid is 80.00, its payments say 100.00``."""
+        return f"{self.row}: {self.problem}"
+
+
+@dataclass
+class Ledger:
+    """One walk through the books; the counts are right once ``findings`` is exhausted."""
+
+    chunk: int = CHUNK
+    orders: int = field(default=0, init=False)
+    credits: int = field(default=0, init=False)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is off, row by row in key order."""
+        yield from missing_triggers()
+        for low, high, count in ranges(Order, self.chunk):
+            self.orders += count
+            yield from twice(verify_orders.check, low, high)
+            yield from twice(verify_history.check, low, high)
+        for low, high, count in ranges(Credit, self.chunk):
+            self.credits += count
+            yield from twice(verify_credits.check, low, high)
+        yield from (Finding(*found) for found in verify_credits.strays())
+        yield from (Finding(*found) for found in verify_orders.strays())
+
+
+def twice(check: Check, low: int, high: int) -> Iterator[Finding]:
+    """What a check finds in a chunk; a find is looked at again at one moment before it counts."""
+    if next(check(low, high), None) is None:
+        return
+    with snapshot():
+        found = [Finding(*pair) for pair in check(low, high)]
+    yield from found
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """A transaction whose reads agree with one another."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def missing_triggers() -> Iterator[Finding]:
+    """Yield the triggers that should keep and guard the books, but are not there or are switched off."""
+    present = installed()
+    for name in expected_triggers():
+        if name not in present:
+            yield Finding(f"trigger {name}", "is missing; run migrate")
+
+
+def expected_triggers() -> list[str]:
+    """Names of the triggers that this kind of database is given."""
+    return re.findall(r"^CREATE (?:OR REPLACE )?TRIGGER (\w+)", "\n".join(triggers.statements(connection.vendor)), re.M)
+
+
+def installed() -> set[Any]:
+    """Names of the triggers that are at work."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    if connection.vendor == "postgresql":
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return {name for (name,) in cursor.fetchall()}

@@ -1,0 +1,84 @@
+"""Ledgers and Stripe payments for tests of what Stripe tells us and of whether the books add up."""
+
+import json
+import urllib.request
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+
+from registration.models import Conference, Order, Payment, Refund, RefundPart
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+KEY = "sk_test_sandbox_demo"
+SECRET = "whsec_of_this_test"
+
+
+def make_conference(slug: str = "pycon", **fields: Any) -> Conference:
+    fields = {"name": slug.title(), "stripe_secret_key": KEY, "stripe_webhook_secret": SECRET} | fields
+    return Conference.objects.create(slug=slug, **fields)
+
+
+def make_user(name: str = "ada") -> Any:
+    return get_user_model().objects.get_or_create(username=name, defaults={"email": f"{name}@example.com"})[0]
+
+
+def make_order(conference: Conference, total: str = "100.00", status: str = Order.Status.PENDING) -> Order:
+    amount = Decimal(total)
+    return Order.objects.create(conference=conference, user=make_user(), total=amount, subtotal=amount, status=status)
+
+
+def make_card_order(conference: Conference, total: str = "100.00", intent: str = "pi_sim_1") -> Order:
+    order = make_order(conference, total, Order.Status.PAID)
+    Payment.objects.create(
+        order=order,
+        status=Payment.Status.SUCCEEDED,
+        amount=order.total,
+        stripe_payment_intent_id=intent,
+        stripe_charge_id=intent.replace("pi_", "ch_"),
+    )
+    order.refresh_from_db()
+    return order
+
+
+def make_refund(order: Order, amount: str, state: str, stripe_refund_id: str | None = None) -> RefundPart:
+    refund = Refund.objects.create(
+        order=order, amount=Decimal(amount), state=state, destination=Refund.Destination.CARD
+    )
+    return RefundPart.objects.create(
+        refund=refund,
+        payment=order.payments.get(),
+        channel=RefundPart.Channel.STRIPE,
+        amount=Decimal(amount),
+        state=state,
+        stripe_refund_id=stripe_refund_id,
+    )
+
+
+def control(sandbox: "SandboxServer", path: str, **body: Any) -> dict[str, Any]:
+    """Ask the sandbox for what Stripe does not offer."""
+    return send(f"{sandbox.url}/_sandbox/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+def stripe_post(sandbox: "SandboxServer", path: str, form: str = "") -> dict[str, Any]:
+    """Do something at Stripe past the desk, as in Stripe's own dashboard."""
+    return send(f"{sandbox.url}/v1/{path}", form.encode(), {"Authorization": f"Bearer {KEY}"})
+
+
+def stripe_get(sandbox: "SandboxServer", path: str) -> dict[str, Any]:
+    return send(f"{sandbox.url}/v1/{path}", None, {"Authorization": f"Bearer {KEY}"})
+
+
+def send(url: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
+    request = urllib.request.Request(url, body, headers)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        result: dict[str, Any] = json.load(answer)
+    return result
+
+
+def seed(sandbox: "SandboxServer", intent: str = "pi_sim_1", amount_minor: int = 10_000, **fields: Any) -> None:
+    """Put a payment into the sandbox; its charge is named after the intent."""
+    payment = {"id": intent, "charge": intent.replace("pi_", "ch_"), "amount": amount_minor, "currency": "usd"}
+    control(sandbox, "seed", payments=[payment | fields], account_key=KEY)

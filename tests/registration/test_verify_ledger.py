@@ -1,0 +1,236 @@
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from registration import triggers
+from registration.models import Conference, Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, RefundPart
+from registration.services.history import record
+from tests.registration.books import make_card_order, make_conference, make_order, make_refund, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def conference() -> Conference:
+    return make_conference()
+
+
+@pytest.fixture
+def order(conference: Conference) -> Order:
+    """Paid 100.00 by card, 40.00 of it refunded."""
+    order = make_card_order(conference)
+    make_refund(order, "40.00", "succeeded")
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.PARTIALLY_REFUNDED)
+    for kind in ("refund_requested", "refund_succeeded"):
+        record(order, kind, facts={"amount": "40.00"})
+    return order
+
+
+@pytest.fixture
+def credit(conference: Conference) -> Credit:
+    """50.00, of which 30.00 paid an order."""
+    target = make_order(conference, "30.00", Order.Status.PAID)
+    credit = Credit.objects.create(user=make_user(), conference=conference, amount=Decimal("50.00"))
+    payment = Payment.objects.create(
+        order=target,
+        method=Payment.Method.CREDIT,
+        status=Payment.Status.SUCCEEDED,
+        amount=Decimal("30.00"),
+        credit=credit,
+    )
+    CreditEntry.objects.create(
+        credit=credit, kind=CreditEntry.Kind.APPLIED, amount=Decimal("-30.00"), order=target, payment=payment
+    )
+    return credit
+
+
+def verify(**options: Any) -> str:
+    """What the command prints about a ledger that is right."""
+    out = StringIO()
+    call_command("verify_ledger", stdout=out, **options)
+    return out.getvalue()
+
+
+def findings(**options: Any) -> list[str]:
+    """What the command prints about a ledger that is not."""
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("verify_ledger", stdout=out, **options)
+    assert caught.value.returncode == 1
+    return out.getvalue().splitlines()
+
+
+@contextmanager
+def guards_off() -> Iterator[None]:
+    """As somebody who can drop triggers and switch foreign keys off; both are back afterwards."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET session_replication_role = replica")
+            yield
+            cursor.execute("SET session_replication_role = DEFAULT")
+        else:
+            triggers.drop(connection)
+            yield
+            triggers.install(connection)
+
+
+def by_hand(statement: str, *values: Any) -> None:
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        assert cursor.rowcount == 1
+
+
+def test_books_that_agree_are_said_to(order: Order, credit: Credit) -> None:
+    assert verify() == "2 orders and 1 credits agree with their rows.\n"
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_chunks_of_any_size_agree(chunk: int, order: Order, credit: Credit) -> None:
+    assert "2 orders" in verify(chunk=chunk)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("paid_amount", "99.00"),
+        ("refunded_amount", "41.00"),
+        ("reserved_amount", "0.01"),
+        ("refundable_amount", "60.01"),
+        ("status", "PAID"),
+        ("status", "PENDING"),
+        ("status", "REFUNDED"),
+        ("status", "CANCELLED"),
+        ("total", "100.01"),
+        ("currency", "EUR"),
+    ],
+)
+def test_an_order_changed_by_hand_is_named(column: str, value: str, order: Order) -> None:
+    by_hand(f"UPDATE registration_order SET {column} = %s WHERE id = %s", value, order.pk)
+
+    assert any(line.startswith(f"order {order.reference}: ") for line in findings())
+
+
+@pytest.mark.parametrize("drop_guards", [True, False])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("amount", "120.00"), ("amount", "99.99"), ("status", "FAILED"), ("status", "REFUNDED"), ("currency", "EUR")],
+)
+def test_a_payment_changed_by_hand_is_named(column: str, value: str, drop_guards: bool, order: Order) -> None:
+    statement = f"UPDATE registration_payment SET {column} = %s WHERE order_id = %s"
+    if drop_guards:
+        by_hand(statement, value, order.pk)
+    elif (column, value) == ("status", "FAILED"):
+        return  # The database itself refuses to take back what was partly refunded.
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [value, order.pk])
+
+    assert any(order.reference in line for line in findings())
+
+
+@pytest.mark.parametrize(("column", "value"), [("state", "failed"), ("state", "requested"), ("amount", "39.00")])
+def test_a_part_changed_by_hand_shows_on_its_refund(column: str, value: str, order: Order) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE registration_refundpart SET {column} = %s", [value])
+
+    number = RefundPart.objects.get().refund.number
+    assert any(line.startswith(f"refund {number} of order {order.reference}: ") for line in findings())
+
+
+@pytest.mark.parametrize(("column", "value"), [("state", "pending"), ("amount", "41.00"), ("currency", "EUR")])
+def test_a_refund_changed_by_hand_is_named(column: str, value: str, order: Order) -> None:
+    by_hand(f"UPDATE registration_refund SET {column} = %s WHERE order_id = %s", value, order.pk)
+
+    number = order.refunds.get().number
+    assert all(line.startswith(("refund", "credit")) and number in line for line in findings())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("remaining_amount", "20.01"),
+        ("remaining_amount", "50.00"),
+        ("status", "APPLIED"),
+        ("status", "VOIDED"),
+        ("amount", "60.00"),
+        ("currency", "EUR"),
+    ],
+)
+def test_a_credit_changed_by_hand_is_named(column: str, value: str, credit: Credit) -> None:
+    by_hand(f"UPDATE registration_credit SET {column} = %s WHERE id = %s", value, credit.pk)
+
+    assert any(line.startswith(f"credit {credit.number}: ") for line in findings())
+
+
+def test_a_deleted_payment_shows_on_its_order(order: Order, credit: Credit) -> None:
+    target = Order.objects.get(total=Decimal("30.00"))
+    CreditEntry.objects.filter(payment__order=target)
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registration_creditentry WHERE payment_id IS NOT NULL")
+        cursor.execute("DELETE FROM registration_payment WHERE order_id = %s", [target.pk])
+
+    lines = findings()
+    assert any(line.startswith(f"order {target.reference}: ") for line in lines)
+    assert any(line.startswith(f"credit {credit.number}: ") for line in lines)
+
+
+def test_a_deleted_credit_shows_on_what_it_paid(credit: Credit) -> None:
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registration_creditentry WHERE credit_id = %s", [credit.pk])
+        cursor.execute("UPDATE registration_payment SET credit_id = NULL")
+        cursor.execute("DELETE FROM registration_credit WHERE id = %s", [credit.pk])
+
+    assert [line for line in findings() if "was paid by credit, but by none that is known" in line]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("facts", '{"amount": "4.00"}'), ("kind", "note_added"), ("position", 7), ("digest", "0")]
+)
+def test_edited_history_shows_on_its_order(column: str, value: Any, order: Order) -> None:
+    entry = HistoryEntry.objects.filter(order=order).first()
+    assert entry is not None
+    by_hand(f"UPDATE registration_historyentry SET {column} = %s WHERE id = %s", value, entry.pk)
+
+    assert any(line.startswith(f"order {order.reference}: entry ") for line in findings())
+
+
+def test_deleted_history_shows_as_a_gap(order: Order) -> None:
+    by_hand("DELETE FROM registration_historyentry WHERE order_id = %s AND position = 1", order.pk)
+
+    assert findings() == [f"order {order.reference}: entry 1 is missing"]
+
+
+def test_a_missing_trigger_is_named() -> None:
+    name = "kept_entry_inserted" if connection.vendor == "sqlite" else "kept_entry"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DROP TRIGGER {name}" + ("" if connection.vendor == "sqlite" else " ON registration_creditentry")
+        )
+
+    assert findings() == [f"trigger {name}: is missing; run migrate"]
+
+
+def test_more_than_the_total_needs_an_item_that_says_so(conference: Conference) -> None:
+    order = make_card_order(conference)
+    Payment.objects.create(order=order, status=Payment.Status.SUCCEEDED, amount=Decimal("100.00"))
+    assert findings() == [f"order {order.reference}: was paid 200.00 of 100.00, and no item says why"]
+
+    OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.OVERPAID, subject="payment:2")
+    assert "1 orders" in verify()
+
+
+def test_json_names_row_and_problem_and_ends_with_the_sum(order: Order) -> None:
+    by_hand("UPDATE registration_order SET reserved_amount = 1 WHERE id = %s", order.pk)
+
+    lines = [json.loads(line) for line in findings(json=True)]
+    assert lines == [
+        {"row": f"order {order.reference}", "problem": "reserved is 1.00, its rows say 0.00"},
+        {"orders": 1, "credits": 0, "findings": 1},
+    ]
