@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import sqlite3
 import sys
 
 from . import SERVER_NAME
@@ -22,10 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, stream=sys.stderr)
     try:
         server = SandboxServer(options.port, options.state, options.host).start()
-    except (OSError, ValueError) as error:
-        print(f"{SERVER_NAME}: {error}", file=sys.stderr)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        sys.stderr.write(f"{SERVER_NAME}: {error}\n")
         return 1
-    print(f"{SERVER_NAME} on {server.url}", flush=True)
+    sys.stdout.write(f"{SERVER_NAME} on {server.url}\n")
+    sys.stdout.flush()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.join()

@@ -90,9 +90,7 @@ class Api:
                 return Answer(saved.status, saved.body, headers, fault=fault if name in faults.AFTER else None)
             if fault and name == "slow":
                 self._wait(fault["seconds"])
-            ctx = Context(
-                self._store, self._clock, account, self._base_url, request_id=request_id, idempotency_key=key
-            )
+            ctx = Context(self._store, self._clock, account, self._base_url, request_id=request_id, idempotency_key=key)
             answer = self._execute(ctx, request, name)
         if name in faults.AFTER and answer.status == 200:
             answer.fault = fault
@@ -113,7 +111,8 @@ class Api:
             try:
                 if fault == "server_error_saved":
                     raise faults.simulated_500()
-                answer = Answer(200, _encode(_run(ctx, request)))
+                with self._store.undo_on(_is_without_effect):
+                    answer = Answer(200, _encode(_run(ctx, request)))
                 if fault == "server_error_after_commit":
                     answer = self._error(faults.simulated_500(), ctx.request_id)
                 keep = True
@@ -126,8 +125,13 @@ class Api:
         return answer
 
     def _error(self, error: ApiError, request_id: str | None) -> Answer:
-        url = f"{self._base_url}/_sandbox/requests/{request_id}"
+        url = f"{self._base_url}/requests/{request_id}"
         return Answer(error.status, _encode(error.body(url)), dict(error.headers))
+
+
+def _is_without_effect(error: Exception) -> bool:
+    """A declined card leaves a failed charge behind; every other refusal leaves nothing."""
+    return not (isinstance(error, ApiError) and error.status == 402)
 
 
 def _run(ctx: Context, request: Request) -> dict[str, Any]:

@@ -56,9 +56,7 @@ CARDS: dict[str, Card] = {
     ),
     "pm_card_visa_chargeDeclinedLostCard": _declined("9987", "lost_card"),
     "pm_card_visa_chargeDeclinedStolenCard": _declined("9979", "stolen_card"),
-    "pm_card_chargeDeclinedExpiredCard": Card(
-        last4="0069", decline=("expired_card", None, "Your card has expired.")
-    ),
+    "pm_card_chargeDeclinedExpiredCard": Card(last4="0069", decline=("expired_card", None, "Your card has expired.")),
     "pm_card_chargeDeclinedIncorrectCvc": Card(
         last4="0127", decline=("incorrect_cvc", None, "Your card's security code is incorrect.")
     ),

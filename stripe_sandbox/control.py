@@ -48,7 +48,7 @@ class Control:
             ("GET", "webhooks"): self._webhooks,
             ("POST", "webhooks"): self._set_webhooks,
             ("DELETE", "webhooks"): self._reset_webhooks,
-            ("POST", "webhooks/deliver"): self._deliver,
+            ("POST", "webhooks/deliver"): lambda body: {"tried": self._dispatcher.deliver_due()},
             ("POST", "webhooks/resend"): self._resend,
             ("POST", "webhook_endpoints"): self._endpoint,
         }
@@ -63,8 +63,7 @@ class Control:
         handler = self._handlers.get((method, path))
         if handler is None:
             handler = self._object_handler(method, path.split("/"))
-        with self._store.lock:
-            return handler(body)
+        return handler(body)
 
     def _object_handler(self, method: str, parts: list[str]) -> Callable[[Body], Body]:
         if method == "POST" and len(parts) == 3:
@@ -82,9 +81,7 @@ class Control:
                 return lambda body: self._step(collection[:-1], identifier, step, body)
         raise ApiError(404, f"Unknown control request: {method} {'/'.join(parts)}")
 
-    def _step(
-        self, kind: str, identifier: str, step: Callable[[Context, Record, Body], Any], body: Body
-    ) -> Body:
+    def _step(self, kind: str, identifier: str, step: Callable[[Context, Record, Body], Any], body: Body) -> Body:
         with self._store.transaction():
             ctx = self._owner(kind, identifier)
             result = step(ctx, ctx.need(kind, identifier), body)
@@ -106,8 +103,14 @@ class Control:
         return Context(self._store, self._clock, account_id(key), self._base_url)
 
     def _health(self, body: Body) -> Body:
-        return {"ok": True, "server": SERVER_NAME, "simulated": True, "api_version": API_VERSION,
-                "now": self._clock.now(), "faults": len(self._faults.pending())}
+        return {
+            "ok": True,
+            "server": SERVER_NAME,
+            "simulated": True,
+            "api_version": API_VERSION,
+            "now": self._clock.now(),
+            "faults": len(self._faults.pending()),
+        }
 
     def _add_fault(self, body: Body) -> Body:
         if body.get("fault") not in faults.ALL:
@@ -147,11 +150,12 @@ class Control:
     def _state(self, body: Body) -> Body:
         ctx = self._context(body)
         kinds = ("charge", "refund", "dispute", "payment_intent")
-        return {
-            "account": ctx.account,
-            **{f"{kind}s": [wire(ctx, kind, record) for record in ctx.find(kind)] for kind in kinds},
-            "available": {name: balance.available(ctx, name) for name in balance.currencies(ctx)},
-        }
+        with self._store.transaction():
+            return {
+                "account": ctx.account,
+                **{f"{kind}s": [wire(ctx, kind, record) for record in ctx.find(kind)] for kind in kinds},
+                "available": {name: balance.available(ctx, name) for name in balance.currencies(ctx)},
+            }
 
     def _balance(self, body: Body) -> Body:
         ctx = self._context(body)
@@ -183,9 +187,6 @@ class Control:
         self._dispatcher.set_options(None)
         return {}
 
-    def _deliver(self, body: Body) -> Body:
-        raise ApiError(500, "served without the lock by the server")
-
     def _resend(self, body: Body) -> Body:
         self._dispatcher.resend(str(body.get("event")))
         return {"event": body.get("event")}
@@ -198,7 +199,10 @@ class Control:
                 if old["url"] == url:
                     ctx.store.delete(ctx.account, "webhook_endpoint", old["id"])
             record = register(
-                ctx, url, enabled_events=body.get("enabled_events") or ["*"], secret=body.get("secret"),
+                ctx,
+                url,
+                enabled_events=body.get("enabled_events") or ["*"],
+                secret=body.get("secret"),
                 api_version=API_VERSION,
             )
         return {"id": record["id"], "url": url, "secret": record["secret"]}

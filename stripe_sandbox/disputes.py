@@ -99,9 +99,17 @@ def _reinstate(ctx: Context, dispute: Record) -> None:
 
 def _move(ctx: Context, dispute: Record, amount: int, category: str, fee: int, event_type: str) -> None:
     before = wire(ctx, "dispute", dispute)
-    dispute["balance_transactions"].append(balance.book(
-        ctx, amount, dispute["currency"], source=dispute["id"], kind="adjustment", category=category,
-        description=f"Chargeback {'withdrawal' if amount < 0 else 'reversal'} for {dispute['charge']}", fee=fee,
-    ))
+    dispute["balance_transactions"].append(
+        balance.book(
+            ctx,
+            amount,
+            dispute["currency"],
+            source=dispute["id"],
+            kind="adjustment",
+            category=category,
+            description=f"Chargeback {'withdrawal' if amount < 0 else 'reversal'} for {dispute['charge']}",
+            fee=fee,
+        )
+    )
     ctx.put("dispute", dispute)
     events.emit(ctx, event_type, "dispute", dispute, before)

@@ -24,7 +24,7 @@ class ApiError(Exception):
         status: int,
         message: str,
         *,
-        type: str = "invalid_request_error",  # noqa: A002 - Stripe's own field name
+        type: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
         saved: bool = True,

@@ -109,7 +109,9 @@ def error_before(name: str) -> ApiError | None:
     lock_message = "This object cannot be accessed right now because another API request is accessing it."
     errors = {
         "rate_limit": ApiError(
-            429, "Request rate limit exceeded.", code="rate_limit",
+            429,
+            "Request rate limit exceeded.",
+            code="rate_limit",
             headers={"Stripe-Rate-Limited-Reason": "global-rate"},
         ),
         "lock_timeout": ApiError(429, lock_message, code="lock_timeout"),

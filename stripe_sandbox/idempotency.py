@@ -63,13 +63,14 @@ class Idempotency:
 
     def _find(self, account: str, key: str, wanted: str) -> Saved | None:
         oldest = self._clock.now() - KEPT_SECONDS
-        self._store.execute("DELETE FROM idempotency WHERE account = ? AND key = ? AND created < ?",
-                            (account, key, oldest))
+        self._store.execute(
+            "DELETE FROM idempotency WHERE account = ? AND key = ? AND created < ?", (account, key, oldest)
+        )
         rows = self._store.execute("SELECT * FROM idempotency WHERE account = ? AND key = ?", (account, key))
         if not rows:
             return None
         if rows[0]["fingerprint"] != wanted:
-            message = "Keys for idempotent requests can only be used with the same parameters they were first used with."
+            message = "Keys for idempotent requests can only be used with the parameters they were first used with."
             raise ApiError(400, message, type="idempotency_error", saved=False)
         return Saved(rows[0]["status"], bytes(rows[0]["body"]), rows[0]["request_id"])
 
@@ -77,8 +78,15 @@ class Idempotency:
         """Keep an answer; called inside the transaction of the effect."""
         self._store.execute(
             "INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (account, key, fingerprint(method_and_path, raw), answer.status, answer.body, answer.request_id,
-             self._clock.now()),
+            (
+                account,
+                key,
+                fingerprint(method_and_path, raw),
+                answer.status,
+                answer.body,
+                answer.request_id,
+                self._clock.now(),
+            ),
         )
 
 

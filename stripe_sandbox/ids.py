@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import string
-
-_ALPHABET = string.ascii_letters + string.digits
 
 
 def new_id(prefix: str) -> str:
-    """Make a fresh identifier such as ``re_sim_Ab3…``; the mark says that it is simulated."""
-    return f"{prefix}_sim_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+    """Make a fresh identifier such as ``re_sim_3fa9…``; the mark says that it is simulated."""
+    return f"{prefix}_sim_{secrets.token_hex(10)}"
 
 
 def account_id(api_key: str) -> str:

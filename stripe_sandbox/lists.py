@@ -50,7 +50,11 @@ def page(ctx: Context, kind: str, url: str, **equals: Any) -> Wire:
     if cursor:
         conditions.append(_beyond(ctx, kind, cursor, backwards))
     found = ctx.store.find(
-        ctx.account, kind, conditions=conditions, limit=limit + 1, oldest_first=backwards,
+        ctx.account,
+        kind,
+        conditions=conditions,
+        limit=limit + 1,
+        oldest_first=backwards,
         **{name: value for name, value in equals.items() if value is not None},
     )
     shown = found[:limit]

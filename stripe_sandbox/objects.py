@@ -96,7 +96,7 @@ def charge(ctx: Context, record: Record) -> Wire:
         "receipt_email": record.get("receipt_email"),
         "receipt_number": None,
         "receipt_url": f"{ctx.base_url}/receipts/{record['id']}" if record["status"] == "succeeded" else None,
-        "refunded": 0 < record["amount"] == record["amount_refunded"],
+        "refunded": record["amount_refunded"] >= record["amount_captured" if record["captured"] else "amount"],
         "review": None,
         "shipping": None,
         "source": None,
@@ -194,9 +194,14 @@ def payment_intent(ctx: Context, record: Record) -> Wire:
         "on_behalf_of": None,
         "payment_method": record.get("payment_method"),
         "payment_method_configuration_details": None,
-        "payment_method_options": {"card": {
-            "installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"
-        }},
+        "payment_method_options": {
+            "card": {
+                "installments": None,
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
         "payment_method_types": ["card"],
         "payment_record": None,
         "processing": None,

@@ -151,6 +151,7 @@ def balance_transaction(ctx: Context, record: Record) -> Wire:
 
 def balance_sheet(ctx: Context) -> Wire:
     """Serialise the account's balance."""
+
     def line(currency: str, amount: int) -> Wire:
         return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
 

@@ -9,19 +9,20 @@ from .clock import Clock
 from .context import Context
 from .store import Store
 
+_END_OF_TIME = 2**62
+
 
 def run_due(store: Store, clock: Clock, base_url: str, *, everything: bool = False) -> int:
     """Run what is due by the sandbox's clock, or everything scheduled; return how many things happened."""
     done = 0
     with store.transaction():
-        limit = "" if everything else "WHERE due <= ?"
-        values = () if everything else (clock.now(),)
-        for row in store.execute(f"SELECT * FROM outcomes {limit} ORDER BY due, seq", values):
+        until = _END_OF_TIME if everything else clock.now()
+        for row in store.execute("SELECT * FROM outcomes WHERE due <= ? ORDER BY due, seq", (until,)):
             store.execute("DELETE FROM outcomes WHERE seq = ?", (row["seq"],))
             ctx = Context(store, clock, row["account"], base_url)
             done += _run(ctx, row["action"], row["target"], row["argument"])
-        for row in store.execute("SELECT DISTINCT account FROM records WHERE kind = 'refund' AND status = 'pending'"):
-            done += refunds.fund_waiting(Context(store, clock, row["account"], base_url))
+        for account in store.accounts_with_pending_refunds():
+            done += refunds.fund_waiting(Context(store, clock, account, base_url))
     return done
 
 

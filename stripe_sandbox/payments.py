@@ -36,10 +36,18 @@ def create(ctx: Context) -> Record:
         "capture_method": params.get("capture_method") or "automatic",
         "confirmation_method": params.get("confirmation_method") or "automatic",
         "automatic": (params.get("automatic_payment_methods") or {}).get("enabled") == "true",
-        **{name: params.get(name) or None for name in (
-            "customer", "description", "receipt_email", "statement_descriptor", "setup_future_usage",
-            "transfer_group", "return_url",
-        )},
+        **{
+            name: params.get(name) or None
+            for name in (
+                "customer",
+                "description",
+                "receipt_email",
+                "statement_descriptor",
+                "setup_future_usage",
+                "transfer_group",
+                "return_url",
+            )
+        },
     }
     if params.get("payment_method"):
         _attach_method(ctx, intent, params["payment_method"])
@@ -62,8 +70,14 @@ def _attach_method(ctx: Context, intent: Record, token: str) -> None:
             raise missing("PaymentMethod", token, "payment_method", status=400)
         card = CARDS[token]
         method = {
-            "id": new_id("pm"), "created": ctx.now(), "customer": intent.get("customer"), "card": token,
-            "brand": card.brand, "last4": card.last4, "funding": card.funding, "metadata": {},
+            "id": new_id("pm"),
+            "created": ctx.now(),
+            "customer": intent.get("customer"),
+            "card": token,
+            "brand": card.brand,
+            "last4": card.last4,
+            "funding": card.funding,
+            "metadata": {},
         }
         ctx.put("payment_method", method)
     intent.update(payment_method=method["id"], status="requires_confirmation")
@@ -108,9 +122,10 @@ def _new_charge(ctx: Context, intent: Record, method: Record) -> Record:
         "payment_method": method["id"],
         "metadata": dict(intent["metadata"]),
         **{name: method.get(name) for name in ("card", "brand", "last4", "funding", "billing_name", "billing_email")},
-        **{name: intent.get(name) for name in (
-            "customer", "description", "receipt_email", "statement_descriptor", "transfer_group"
-        )},
+        **{
+            name: intent.get(name)
+            for name in ("customer", "description", "receipt_email", "statement_descriptor", "transfer_group")
+        },
     }
 
 
@@ -155,8 +170,14 @@ def _authorise(ctx: Context, intent: Record, method: Record, card: Card) -> Reco
 def _take_payment(ctx: Context, intent: Record, charge: Record, amount: int) -> None:
     charge.update(captured=True, amount_captured=amount)
     charge["balance_transaction"] = balance.book(
-        ctx, amount, charge["currency"], source=charge["id"], kind="charge", category="charge",
-        description=charge.get("description"), fee=balance.charge_fee(amount),
+        ctx,
+        amount,
+        charge["currency"],
+        source=charge["id"],
+        kind="charge",
+        category="charge",
+        description=charge.get("description"),
+        fee=balance.charge_fee(amount),
     )
     intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
     ctx.put("charge", charge)
@@ -166,8 +187,9 @@ def _take_payment(ctx: Context, intent: Record, charge: Record, amount: int) -> 
 def capture(ctx: Context, intent: Record) -> Record:
     """Take the authorised money, all of it or less."""
     _refuse_state(intent, ("requires_capture",), "capture")
-    amount = ctx.params.get("amount_to_capture", intent["amount_capturable"])
-    if not 1 <= amount <= intent["amount_capturable"]:
+    capturable: int = intent["amount_capturable"]
+    amount: int = ctx.params.get("amount_to_capture", capturable)
+    if not 1 <= amount <= capturable:
         message = "The provided amount_to_capture is outside what can be captured on this PaymentIntent."
         raise refused(message, code="amount_too_large" if amount > 0 else "amount_too_small", param="amount_to_capture")
     charge = ctx.need("charge", intent["latest_charge"])

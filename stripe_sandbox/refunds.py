@@ -145,7 +145,12 @@ def _start(ctx: Context, charge: Record, refund: Record) -> None:
 def _take_from_balance(ctx: Context, refund: Record) -> None:
     if refund["balance_transaction"] is None:
         refund["balance_transaction"] = balance.book(
-            ctx, -refund["amount"], refund["currency"], source=refund["id"], kind="refund", category="refund",
+            ctx,
+            -refund["amount"],
+            refund["currency"],
+            source=refund["id"],
+            kind="refund",
+            category="refund",
             description="REFUND FOR CHARGE",
         )
 
@@ -162,7 +167,7 @@ def succeed(ctx: Context, refund: Record) -> None:
 def fund_waiting(ctx: Context) -> int:
     """Pay refunds that waited for a sufficient balance, oldest first; return how many."""
     paid = 0
-    for refund in reversed(ctx.find("refund", status="pending")):
+    for refund in ctx.store.pending_refunds(ctx.account):
         waits = refund.get("pending_reason") == "insufficient_funds"
         if waits and balance.available(ctx, refund["currency"]) >= refund["amount"]:
             succeed(ctx, refund)
@@ -217,8 +222,13 @@ def _refuse_state(refund: Record, allowed: tuple[str, ...], verb: str) -> None:
 def _return_money(ctx: Context, refund: Record) -> None:
     if refund["balance_transaction"]:
         refund["failure_balance_transaction"] = balance.book(
-            ctx, refund["amount"], refund["currency"], source=refund["id"], kind="refund_failure",
-            category="refund_failure", description="REFUND FAILURE",
+            ctx,
+            refund["amount"],
+            refund["currency"],
+            source=refund["id"],
+            kind="refund_failure",
+            category="refund_failure",
+            description="REFUND FAILURE",
         )
 
 

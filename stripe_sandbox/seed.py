@@ -33,8 +33,8 @@ def seed(ctx: Context, faults: Faults, payments: list[dict[str, Any]], *, replac
         for payment in fresh:
             rows.extend(_rows(ctx, payment))
         ctx.store.put_many(ctx.account, rows)
-        faults.add_many([rule for payment in fresh for rule in _faults(ctx, payment)])
         _book(ctx, rows)
+        faults.add_many([rule for payment in fresh for rule in _faults(ctx, payment)])
     return {"created": len(fresh), "skipped": len(payments) - len(fresh)}
 
 
@@ -44,11 +44,18 @@ def _rows(ctx: Context, payment: dict[str, Any]) -> Iterator[tuple[str, Record]]
     charge = _charge(ctx, payment)
     intent = _intent(payment, charge)
     yield "payment_intent", intent
-    yield "payment_method", {
-        "id": charge["payment_method"], "created": charge["created"], "metadata": {},
-        **{name: charge[name] for name in ("customer", "card", "brand", "last4", "funding", "billing_name",
-                                           "billing_email")},
-    }
+    yield (
+        "payment_method",
+        {
+            "id": charge["payment_method"],
+            "created": charge["created"],
+            "metadata": {},
+            **{
+                name: charge[name]
+                for name in ("customer", "card", "brand", "last4", "funding", "billing_name", "billing_email")
+            },
+        },
+    )
     if intent["latest_charge"] is None:
         return
     if charge["captured"]:
@@ -82,9 +89,10 @@ def _charge(ctx: Context, payment: dict[str, Any]) -> Record:
         "funding": card.funding,
         "metadata": payment.get("metadata") or {},
         "refundable": payment.get("refundable", True),
-        **{name: payment.get(name) for name in (
-            "customer", "description", "billing_name", "billing_email", "receipt_email"
-        )},
+        **{
+            name: payment.get(name)
+            for name in ("customer", "description", "billing_name", "billing_email", "receipt_email")
+        },
     }
 
 
@@ -112,8 +120,14 @@ def _intent(payment: dict[str, Any], charge: Record) -> Record:
 
 def _charge_transaction(charge: Record) -> Record:
     record = balance.transaction_record(
-        charge["created"], charge["amount_captured"], charge["currency"], source=charge["id"], kind="charge",
-        category="charge", description=charge["description"], fee=balance.charge_fee(charge["amount_captured"]),
+        charge["created"],
+        charge["amount_captured"],
+        charge["currency"],
+        source=charge["id"],
+        kind="charge",
+        category="charge",
+        description=charge["description"],
+        fee=balance.charge_fee(charge["amount_captured"]),
     )
     charge["balance_transaction"] = record["id"]
     return record
@@ -150,7 +164,9 @@ def _refund(ctx: Context, charge: Record, given: dict[str, Any]) -> Iterator[tup
     if given.get("outcome"):
         action = "fail" if given["outcome"].get("status") == "failed" else "succeed"
         ctx.schedule(
-            action, refund["id"], given["outcome"].get("after_seconds", ctx.delay("pending")),
+            action,
+            refund["id"],
+            given["outcome"].get("after_seconds", ctx.delay("pending")),
             given["outcome"].get("failure_reason"),
         )
     yield "refund", refund
@@ -167,8 +183,11 @@ def _link(refund: Record, field: str, amount: int, kind: str) -> Record:
 def _dispute(ctx: Context, charge: Record, given: dict[str, Any]) -> Record:
     created = int(given.get("created") or charge["created"])
     record = disputes.record_of(
-        charge, status=given.get("status", "needs_response"), reason=given.get("reason", "fraudulent"),
-        created=created, due_by=given.get("due_by") or ctx.now() + disputes.EVIDENCE_SECONDS,
+        charge,
+        status=given.get("status", "needs_response"),
+        reason=given.get("reason", "fraudulent"),
+        created=created,
+        due_by=given.get("due_by") or ctx.now() + disputes.EVIDENCE_SECONDS,
     )
     record["id"] = given.get("id") or record["id"]
     charge.update(disputed=True, dispute=record["id"])

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +26,8 @@ from .webhooks import Dispatcher
 log = logging.getLogger("stripe_sandbox")
 
 _LOOPBACK = ("127.0.0.1", "localhost")
+_OUTCOMES_EVERY_SECONDS = 0.25
+_PAGES = ("/receipts/", "/authenticate/", "/requests/")
 
 
 class SandboxServer:
@@ -58,7 +61,8 @@ class SandboxServer:
         self.control = Control(self.store, self.clock, self.faults, self.dispatcher, self.url)
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.1,), name="sandbox-http", daemon=True),
-            threading.Thread(target=self._run_background, name="sandbox-background", daemon=True),
+            threading.Thread(target=self._repeat, args=(self._run_outcomes,), name="sandbox-outcomes", daemon=True),
+            threading.Thread(target=self._repeat, args=(self._send_webhooks,), name="sandbox-webhooks", daemon=True),
         ]
 
     def start(self) -> SandboxServer:
@@ -82,15 +86,22 @@ class SandboxServer:
         """Wait until the server stops."""
         self._threads[0].join()
 
-    def _run_background(self) -> None:
+    def _repeat(self, step: Callable[[], None]) -> None:
         while not self.stopping.is_set():
-            self.dispatcher.wait()
             try:
-                outcomes.run_due(self.store, self.clock, self.url)
-                self.dispatcher.deliver_due()
+                step()
             except Exception:
                 if not self.stopping.is_set():
-                    log.exception("background step failed")
+                    log.exception("a background step failed")
+
+    def _run_outcomes(self) -> None:
+        self.stopping.wait(_OUTCOMES_EVERY_SECONDS)
+        if not self.stopping.is_set() and outcomes.run_due(self.store, self.clock, self.url):
+            self.dispatcher.wake()
+
+    def _send_webhooks(self) -> None:
+        self.dispatcher.wait()
+        self.dispatcher.deliver_due()
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -132,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return SERVER_NAME
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name given by the base class
+    def log_message(self, format: str, *args: Any) -> None:
         log.debug(format, *args)
 
     def do_GET(self) -> None:
@@ -149,8 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(_HttpServer, self.server).sandbox
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer = self._route(body)
         except Exception:
             log.exception("%s %s failed", self.command, self.path)
@@ -164,20 +175,18 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/_sandbox/"):
             return self._control(path.removeprefix("/_sandbox/").strip("/"), query, body)
         if path.startswith("/v1/"):
-            raw = query if self.command == "GET" else body.decode()
+            raw = query if self.command == "GET" else body.decode(errors="replace")
             answer = self._sandbox.api.handle(Request(self.command, path, raw, headers))
             if self.command != "GET":
                 self._sandbox.dispatcher.wake()
             return answer
-        if path == "/" and self.command == "GET":
+        if self.command == "GET" and (path == "/" or path.startswith(_PAGES)):
             return Answer(200, page(self._sandbox.url).encode(), content_type="text/html; charset=utf-8")
         error = unknown_url(Request(self.command, path, query, headers))
         return Answer(404, json.dumps(error.body()).encode())
 
     def _control(self, path: str, query: str, body: bytes) -> Answer:
         try:
-            if (self.command, path) == ("POST", "webhooks/deliver"):
-                return _json({"tried": self._sandbox.dispatcher.deliver_due()})
             given = json.loads(body) if body else {}
             if not isinstance(given, dict):
                 raise invalid("The body must be a JSON object.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ CREATE INDEX IF NOT EXISTS by_created ON records (account, kind, created, seq);
 CREATE INDEX IF NOT EXISTS by_charge ON records (account, kind, charge) WHERE charge IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_intent ON records (account, kind, payment_intent) WHERE payment_intent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_source ON records (account, kind, source) WHERE source IS NOT NULL;
+CREATE INDEX IF NOT EXISTS pending_refunds ON records (account) WHERE kind = 'refund' AND status = 'pending';
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS idempotency (
     account TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
@@ -87,6 +88,19 @@ class Store:
             self._depth -= 1
             if self._depth == 0:
                 self._connection.execute("COMMIT")
+
+    @contextmanager
+    def undo_on(self, undone: Callable[[Exception], bool]) -> Iterator[None]:
+        """Undo what happens inside, but not the transaction around it, for the errors that ask for it."""
+        self._connection.execute("SAVEPOINT step")
+        try:
+            yield
+        except Exception as error:
+            if undone(error):
+                self._connection.execute("ROLLBACK TO step")
+            self._connection.execute("RELEASE step")
+            raise
+        self._connection.execute("RELEASE step")
 
     def execute(self, sql: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Run one statement under the lock and return its rows."""
@@ -157,9 +171,22 @@ class Store:
 
     def ids(self, account: str, kind: str) -> set[str]:
         """Return all identifiers of a kind."""
-        return {row["id"] for row in self.execute(
-            "SELECT id FROM records WHERE account = ? AND kind = ?", (account, kind)
-        )}
+        rows = self.execute("SELECT id FROM records WHERE account = ? AND kind = ?", (account, kind))
+        return {row["id"] for row in rows}
+
+    def accounts_with_pending_refunds(self) -> list[str]:
+        """Return the accounts in which a refund is pending."""
+        rows = self.execute("SELECT DISTINCT account FROM records WHERE kind = 'refund' AND status = 'pending'")
+        return [row["account"] for row in rows]
+
+    def pending_refunds(self, account: str) -> list[Record]:
+        """Return the pending refunds of an account, oldest first."""
+        rows = self.execute(
+            "SELECT body FROM records WHERE account = ? AND kind = 'refund' AND status = 'pending'"
+            " ORDER BY created, seq",
+            (account,),
+        )
+        return [_load(row) for row in rows]
 
     def setting(self, name: str, default: Any) -> Any:
         """Return a stored setting."""

@@ -24,8 +24,12 @@ def create(ctx: Context) -> Wire:
     if ctx.params.get("api_version", API_VERSION) != API_VERSION:
         raise invalid(f"The stripe-sandbox only speaks {API_VERSION}.", "api_version")
     record = register(
-        ctx, ctx.params["url"], enabled_events=enabled, api_version=ctx.params.get("api_version"),
-        description=ctx.params.get("description"), metadata=merge_metadata({}, ctx.params.get("metadata")),
+        ctx,
+        ctx.params["url"],
+        enabled_events=enabled,
+        api_version=ctx.params.get("api_version"),
+        description=ctx.params.get("description"),
+        metadata=merge_metadata({}, ctx.params.get("metadata")),
     )
     return {**wire(ctx, "webhook_endpoint", record), "secret": record["secret"]}
 

@@ -88,10 +88,10 @@ class Dispatcher:
         if options.get("paused"):
             return []
         with self._store.transaction():
-            direction = "DESC" if options.get("reorder") else "ASC"
+            sign = -1 if options.get("reorder") else 1
             rows = self._store.execute(
-                f"SELECT * FROM deliveries WHERE state = 'pending' AND due <= ? ORDER BY seq {direction} LIMIT 100",
-                (self._clock.now(),),
+                "SELECT * FROM deliveries WHERE state = 'pending' AND due <= ? ORDER BY seq * ? LIMIT 100",
+                (self._clock.now(), sign),
             )
             state = "dropped" if options.get("drop") else "sending"
             for row in rows:
@@ -166,7 +166,9 @@ def _post(url: str, payload: bytes, header: str, timeout: float) -> str:
     connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
         headers = {
-            "Content-Type": "application/json; charset=utf-8", "Stripe-Signature": header, "User-Agent": SERVER_NAME
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": header,
+            "User-Agent": SERVER_NAME,
         }
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", path or "/", payload, headers)
