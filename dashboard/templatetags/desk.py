@@ -57,6 +57,11 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "overpaid": ("amber", "plus-circle", _("Overpaid")),
         "paid_late": ("amber", "clock", _("Paid late")),
         "manual_transfer": ("amber", "building-library", _("Pay back by hand")),
+        "slow": ("amber", "clock", _("Waiting at Stripe for long")),
+        "approval": ("amber", "hand-raised", _("Waiting for approval")),
+        "credit_spent": ("red", "wallet", _("Credit spent, refund failed")),
+        "charged_back": ("red", "exclamation-triangle", _("Refunded and charged back")),
+        "disputed": ("red", "scale", _("Disputed")),
     },
     "bulk": {
         "queued": ("gray", "clock", _("Queued")),

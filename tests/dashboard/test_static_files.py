@@ -1,0 +1,31 @@
+"""What the pages load: every file linked, none of it large."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STYLES = sorted((ROOT / "static/css").glob("*.css"))
+SCRIPTS = sorted((ROOT / "static/js").glob("*.js"))
+LINKED = "".join((ROOT / "templates/includes" / name).read_text() for name in ("_styles.html", "_scripts.html"))
+
+
+@pytest.mark.parametrize("path", STYLES + SCRIPTS, ids=lambda path: path.name)
+def test_every_file_is_linked_once_and_stays_small(path: Path) -> None:
+    assert LINKED.count(f"{path.parent.name}/{path.name}'") == 1
+    assert len(path.read_text().splitlines()) < 300
+
+
+def test_all_scripts_together_stay_a_small_download() -> None:
+    everything = b"".join(path.read_bytes() for path in SCRIPTS)
+
+    assert len(gzip.compress(everything)) < 6 * 1024
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_leave_wording_and_evaluation_to_others(path: Path) -> None:
+    text = path.read_text()
+
+    assert "eval(" not in text
+    assert "innerHTML =" not in text
