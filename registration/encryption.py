@@ -42,5 +42,5 @@ class EncryptedTextField(models.TextField[str, str]):
             return _cipher().decrypt(value.encode()).decode()
         except InvalidToken as error:
             raise ImproperlyConfigured(
-                f"{self.model.__name__}.{self.name} cannot be decrypted; is an old SECRET_KEY missing from the fallbacks?"
+                f"{self.model.__name__}.{self.name} cannot be decrypted; does SECRET_KEY_FALLBACKS lack the old key?"
             ) from error

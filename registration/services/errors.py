@@ -41,13 +41,13 @@ class RefundOutcome(RefundError):  # noqa: N818
         self.refund = refund
 
 
-class DuplicateSubmit(RefundOutcome):  # noqa: N818
+class DuplicateSubmit(RefundOutcome):
     """The same form was sent before; ``refund`` is what it made."""
 
 
-class RefundUnconfirmed(RefundOutcome):  # noqa: N818
+class RefundUnconfirmed(RefundOutcome):
     """Stripe gave no answer we can trust; the sum stays reserved and is being verified."""
 
 
-class RefundRefused(RefundOutcome):  # noqa: N818
+class RefundRefused(RefundOutcome):
     """Stripe refused; no money moved and the sum is refundable again."""

@@ -1,0 +1,122 @@
+"""The second step of a refund: one Stripe call per part, with no transaction and no lock held."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from registration.models import RefundPart
+from registration.models.refund import State
+from registration.services.settle import apply_snapshot, move_part
+from registration.stripe_gateway import (
+    RefundSnapshot,
+    StripeBusy,
+    StripeGateway,
+    StripeProblem,
+    StripeRefused,
+    StripeUnavailable,
+    gateway_for,
+)
+
+KEY_IS_SAFE_FOR = timedelta(hours=23)
+"""Stripe may forget an idempotency key after 24 hours; sending it again later could pay twice."""
+BUSY_PAUSES = (0.2, 0.5)
+
+
+def send_part(part: RefundPart) -> RefundPart:
+    """Bring one part to Stripe, or find out what became of it, and record the answer.
+
+    Safe to call again at any time and from several processes: the key is the part's own.
+
+    Returns:
+        The part as it now stands.
+    """
+    part = RefundPart.objects.select_related("refund__order__conference", "payment").get(pk=part.pk)
+    if part.state not in (State.REQUESTED, State.UNCONFIRMED):
+        return part
+    may_have_happened = part.sent_at is not None
+    try:
+        gateway = gateway_for(part.refund.order.conference)
+        if _key_is_safe(part):
+            _send(gateway, part)
+        else:
+            _look_up(gateway, part, send_if_never_sent=True)
+    except StripeBusy:
+        pass  # Not done by this call; the resolver sends the same key again.
+    except StripeRefused as refusal:
+        if not may_have_happened:
+            _refuse(part, refusal)
+    except StripeUnavailable as problem:
+        move_part(part, State.UNCONFIRMED, stripe_request_id=problem.request_id)
+    part.refresh_from_db()
+    return part
+
+
+def _key_is_safe(part: RefundPart) -> bool:
+    since: datetime = part.sent_at or part.created_at
+    return timezone.now() - since < KEY_IS_SAFE_FOR
+
+
+def _send(gateway: StripeGateway, part: RefundPart) -> None:
+    """Send under the part's key; where the answer does not settle it, look the refund up."""
+    was_sent_before = part.sent_at is not None
+    RefundPart.objects.filter(pk=part.pk).update(sent_at=part.sent_at or timezone.now(), attempts=F("attempts") + 1)
+    try:
+        apply_snapshot(part, _patiently(gateway, part))
+    except StripeRefused as refusal:
+        if was_sent_before or refusal.code == "charge_already_refunded":
+            _look_up(gateway, part, refusal=refusal)
+        else:
+            raise
+    except StripeUnavailable as problem:
+        if not (problem.was_replayed or problem.code == "idempotency_error"):
+            raise
+        # Stripe keeps giving this answer, so what it did is seen only in its list.
+        _look_up(gateway, part, refusal=problem)
+
+
+def _patiently(gateway: StripeGateway, part: RefundPart) -> RefundSnapshot:
+    """Send, pausing a little when Stripe is busy; jitter keeps many senders from returning at once."""
+    for pause_seconds in BUSY_PAUSES:
+        try:
+            return gateway.send_refund(part)
+        except StripeBusy:
+            time.sleep(pause_seconds * (1 + random.random()))  # noqa: S311
+    return gateway.send_refund(part)
+
+
+def _look_up(
+    gateway: StripeGateway,
+    part: RefundPart,
+    *,
+    refusal: StripeProblem | None = None,
+    send_if_never_sent: bool = False,
+) -> None:
+    """Find the part's refund by its metadata; when Stripe truly has none, end it."""
+    try:
+        snapshot = gateway.find_refund(part)
+    except StripeRefused as unanswered:  # A refused question says nothing about the refund.
+        raise StripeUnavailable(unanswered.advice, code=unanswered.code) from unanswered
+    if snapshot is not None:
+        apply_snapshot(part, snapshot)
+    elif send_if_never_sent and part.sent_at is None:
+        _send(gateway, part)
+    else:
+        advice = refusal.advice if refusal else _("Stripe never received this refund. No money moved.")
+        _refuse(part, StripeRefused(advice, code=refusal.code if refusal else ""))
+
+
+def _refuse(part: RefundPart, refusal: StripeProblem) -> None:
+    """End the part as failed: no money moved."""
+    move_part(
+        part,
+        State.FAILED,
+        refusal=refusal.advice,
+        failure_reason=refusal.code or "refused",
+        stripe_request_id=refusal.request_id,
+    )

@@ -1,0 +1,201 @@
+"""The third step of a refund, shared by the desk, the resolver and Stripe's events: record what became of a part.
+
+States move only by the table in ``money.md``; everything that follows from a state (credit notes, the order's
+status, open items, history) follows here, under the order's lock, whoever brought the news.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from registration.models import OpenItem, Order, Payment, Refund, RefundPart
+from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY, State
+from registration.money import ZERO
+from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
+from registration.services.history import record
+from registration.services.open_items import close_items, open_item
+from registration.stripe_gateway import RefundSnapshot
+
+STRIPE_STATES = {
+    "pending": State.PENDING,
+    "requires_action": State.REQUIRES_ACTION,
+    "succeeded": State.SUCCEEDED,
+    "failed": State.FAILED,
+    "canceled": State.CANCELED,
+}
+Channel = RefundPart.Channel
+
+
+def apply_snapshot(part: RefundPart, snapshot: RefundSnapshot) -> bool:
+    """Record what Stripe says about one part.
+
+    A status that Stripe adds in future counts as pending: it has the refund, and only ``failed`` and ``canceled``
+    give money back.
+
+    Returns:
+        Whether the state changed; late and repeated news change nothing.
+    """
+    facts = {
+        "stripe_refund_id": snapshot.id,
+        "stripe_status": snapshot.status,
+        "failure_reason": snapshot.failure_reason,
+        "pending_reason": snapshot.pending_reason,
+        "trace_reference": snapshot.trace_reference,
+        "stripe_request_id": snapshot.request_id,
+    }
+    kept = {name: value for name, value in facts.items() if value or name == "pending_reason"}
+    return move_part(part, STRIPE_STATES.get(snapshot.status, State.PENDING), **kept)
+
+
+@transaction.atomic
+def move_part(part: RefundPart, state: str, *, refusal: str = "", actor: Any = None, **facts: Any) -> bool:
+    """Move one part to ``state`` if the table allows it, and settle all that follows.
+
+    Args:
+        part: Only its key is trusted; the row is read again under the order's lock.
+        state: Where it should stand.
+        refusal: Why it failed, in words for staff.
+        actor: Who did it; ``None`` for Stripe.
+        **facts: Columns of the part to store beside the state.
+
+    Returns:
+        Whether the state changed.
+    """
+    order = Order.objects.select_for_update(of=("self",)).get(refunds__parts=part.pk)
+    fresh = RefundPart.objects.select_related("refund", "payment").get(pk=part.pk)
+    before = fresh.state
+    moves = fresh.may_become(state)
+    if moves:
+        fresh.state = state
+        fresh.settled_at = timezone.now()
+    if moves or before == state:
+        for name, value in facts.items():
+            setattr(fresh, name, value)
+        fresh.save(update_fields=["state", "settled_at", *facts])
+    if moves:
+        _after_move(order, fresh, before, refusal, actor)
+    return moves
+
+
+def _after_move(order: Order, part: RefundPart, before: str, refusal: str, actor: Any) -> None:
+    """What a changed part means for its refund, the credits, the order and the people."""
+    refund = part.refund
+    refund.refusal = refusal or refund.refusal
+    _record_move(order, part, refusal, actor)
+    _keep_unconfirmed_item(order, part)
+    if part.state in OVER:
+        _part_came_back(order, part, was_accepted=before in ACCEPTED, tell=before != State.REQUESTED)
+    settle_refund(order, refund, actor=actor)
+    settle_order(order)
+
+
+def settle_refund(order: Order, refund: Refund, *, actor: Any = None) -> None:
+    """Carry out the parts that wait for Stripe's answer, issue the credit note, set the refund's state."""
+    parts = list(refund.parts.select_related("payment").order_by("pk"))
+    stripe_parts = [part for part in parts if part.channel == Channel.STRIPE]
+    if not any(part.state in RESERVING for part in stripe_parts):
+        refused = bool(stripe_parts) and all(part.state in OVER for part in stripe_parts)
+        for part in parts:
+            if part.channel != Channel.STRIPE and part.state == State.REQUESTED:
+                _carry_out(order, part, refused=refused)
+        if not any(part.state in RESERVING for part in parts):
+            issue_credit_notes(order, refund, [part for part in parts if part.state in ACCEPTED])
+    states = {part.state for part in parts}
+    refund.state = next(state for state in URGENCY if state in states)
+    refund.save(update_fields=["state", "refusal", "updated_at"])
+
+
+def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
+    """Do what needs no Stripe, unless Stripe refused the rest of the same decision."""
+    if refused:
+        part.state = State.CANCELED
+    elif part.channel == Channel.MANUAL:
+        part.state = State.PENDING
+        open_item(
+            OpenItem.Kind.MANUAL_TRANSFER,
+            f"part:{part.pk}",
+            conference=order.conference,
+            order=order,
+            refund=part.refund,
+            payment=part.payment,
+            facts={"amount": str(part.amount), "currency": part.currency, "part": part.pk},
+        )
+    else:
+        part.state = State.SUCCEEDED
+        if part.channel == Channel.CREDIT_RETURN:
+            return_to_credit(order, part)
+    part.settled_at = timezone.now()
+    part.save(update_fields=["state", "settled_at", "credit"])
+
+
+def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> None:
+    record(
+        order,
+        f"refund_part_{part.state}",
+        actor=actor,
+        refund=part.refund,
+        facts={
+            "amount": part.amount,
+            "currency": part.currency,
+            "instrument": part.payment.instrument,
+            "cause": refusal or part.failure_reason,
+        },
+    )
+
+
+def _keep_unconfirmed_item(order: Order, part: RefundPart) -> None:
+    """An item while the outcome is unknown, none afterwards."""
+    subject = f"part:{part.pk}"
+    if part.state == State.UNCONFIRMED:
+        open_item(
+            OpenItem.Kind.UNCONFIRMED,
+            subject,
+            conference=order.conference,
+            order=order,
+            refund=part.refund,
+            payment=part.payment,
+            facts={"amount": str(part.amount), "currency": part.currency},
+        )
+    else:
+        close_items(OpenItem.Kind.UNCONFIRMED, subject, conference=order.conference, resolution="Stripe answered.")
+
+
+def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool, tell: bool) -> None:
+    """Withdraw the credit that came with it, and tell staff unless they were just told."""
+    if was_accepted:
+        withdraw_credit_notes(order, part.refund)
+    if tell and part.state == State.FAILED:
+        open_item(
+            OpenItem.Kind.FAILED,
+            f"part:{part.pk}",
+            conference=order.conference,
+            order=order,
+            refund=part.refund,
+            payment=part.payment,
+            facts={"amount": str(part.amount), "currency": part.currency, "cause": part.failure_reason},
+        )
+
+
+def settle_order(order: Order) -> None:
+    """Set payments' and the order's status from sums. The caller holds the order's lock."""
+    for payment in Payment.objects.filter(order=order, status__in=Payment.CAPTURED).order_by("pk"):
+        settle_payment(payment)
+    order.refresh_from_db()
+    status = order.settled_status
+    if status != order.status:
+        order.status = status
+        order.save(update_fields=["status", "updated_at"])
+
+
+def settle_payment(payment: Payment) -> None:
+    """REFUNDED when all of it went back, SUCCEEDED again when some came back."""
+    if payment.amount <= ZERO or not payment.refund_parts.exists():
+        return
+    gone = payment.refunded_amount >= payment.amount
+    status = Payment.Status.REFUNDED if gone else Payment.Status.SUCCEEDED
+    if status != payment.status:
+        payment.status = status
+        payment.save(update_fields=["status"])
