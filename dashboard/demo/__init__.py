@@ -1,0 +1,1 @@
+"""An invented conference season: the same every time, with dates relative to today."""
