@@ -1,4 +1,4 @@
-"""What is left to refund on each line of an order."""
+"""What is left to refund on each line of an order, for the form that offers it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from registration.models import Order, OrderLineItem, RefundLine
-from registration.models.refund import OVER
+from registration.models import Order, OrderLineItem
 from registration.money import ZERO
+from registration.services.refund import line_item_balances
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,15 @@ class LineLeft:
 
 
 def lines_left(order: Order) -> list[LineLeft]:
-    """Each line with what refunds took of it and what is left.
+    """Each line with what refunds took of it and what can still be chosen.
 
-    Refunds of a custom amount name no line, so a line never has more left than the whole order.
+    Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
     """
-    taken: dict[int, Decimal] = {}
-    lines = RefundLine.objects.filter(refund__order=order).exclude(refund__state__in=OVER)
-    for line_pk, amount in lines.values_list("line_item_id", "amount"):
-        taken[line_pk] = taken.get(line_pk, ZERO) + amount
-    return [_line_left(line, taken.get(line.pk, ZERO), order) for line in order.line_items.all()]
-
-
-def _line_left(line: OrderLineItem, refunded: Decimal, order: Order) -> LineLeft:
-    left = max(ZERO, line.line_total - refunded)
-    return LineLeft(line, refunded, min(left, order.refundable_amount))
+    balances = line_item_balances(order)
+    return [
+        LineLeft(line, line.line_total - balances[line.pk], max(ZERO, min(balances[line.pk], order.refundable_amount)))
+        for line in order.line_items.all()
+    ]
 
 
 def total_of(amounts: Iterable[Decimal]) -> Decimal:

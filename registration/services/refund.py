@@ -12,12 +12,23 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from registration.models import Credit, Order, OrderLineItem, Payment, Refund, RefundLine, RefundPart, RefundReason
+from registration.models import (
+    Credit,
+    OpenItem,
+    Order,
+    OrderLineItem,
+    Payment,
+    Refund,
+    RefundLine,
+    RefundPart,
+    RefundReason,
+)
 from registration.models.refund import OVER, RESERVING, State
 from registration.money import ZERO, format_money
 from registration.services.credit_payment import pay_from_credits
 from registration.services.errors import DuplicateSubmit, RefundError, RefundRefused, RefundUnconfirmed, StaleBalance
 from registration.services.history import record
+from registration.services.open_items import close_items
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.sending import send_part
 from registration.services.settle import settle_order, settle_refund
@@ -231,9 +242,22 @@ def _write_parts(order: Order, refund: Refund, plan: RefundPlan, line_amounts: M
         RefundLine(refund=refund, line_item_id=key, amount=wanted) for key, wanted in line_amounts.items()
     )
     record(order, "refund_requested", actor=refund.requested_by, refund=refund, facts=_request_facts(refund, plan))
+    if refund.retry_of is not None:
+        _close_failure(order, refund, refund.retry_of)
     if not any(part.channel == Channel.STRIPE for part in plan.parts):
         settle_refund(order, refund, actor=refund.requested_by)
         settle_order(order)
+
+
+def _close_failure(order: Order, refund: Refund, failed: Refund) -> None:
+    """A retry settles what was open about the refund it tries again."""
+    for part in failed.parts.all():
+        close_items(
+            OpenItem.Kind.FAILED,
+            f"part:{part.pk}",
+            conference=order.conference,
+            resolution=f"Tried again as {refund.number}",
+        )
 
 
 def _request_facts(refund: Refund, plan: RefundPlan) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _after_move(order: Order, part: RefundPart, before: str, refusal: str, actor
     _record_move(order, part, refusal, actor)
     _keep_unconfirmed_item(order, part)
     if part.state in OVER:
-        _part_came_back(order, part, was_accepted=before in ACCEPTED, tell=before != State.REQUESTED)
+        _part_came_back(order, part, was_accepted=before in ACCEPTED)
     settle_refund(order, refund, actor=actor)
     settle_order(order)
 
@@ -163,11 +163,11 @@ def _keep_unconfirmed_item(order: Order, part: RefundPart) -> None:
         close_items(OpenItem.Kind.UNCONFIRMED, subject, conference=order.conference, resolution="Stripe answered.")
 
 
-def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool, tell: bool) -> None:
-    """Withdraw the credit that came with it, and tell staff unless they were just told."""
+def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> None:
+    """Withdraw the credit that came with it, and keep the failure open until somebody settles it."""
     if was_accepted:
         withdraw_credit_notes(order, part.refund)
-    if tell and part.state == State.FAILED:
+    if part.state == State.FAILED:
         open_item(
             OpenItem.Kind.FAILED,
             f"part:{part.pk}",

@@ -1,0 +1,193 @@
+"""One source of words: the timeline, the steps of a refund and who has the money, for screen, email and export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from registration.models import HistoryEntry, Refund, RefundPart
+from registration.models.refund import State
+from registration.money import format_money
+
+Channel = RefundPart.Channel
+CAUSES = {
+    "lost_or_stolen_card": gettext_lazy("the card was lost or stolen"),
+    "expired_or_canceled_card": gettext_lazy("the card has expired or was cancelled"),
+    "charge_for_pending_refund_disputed": gettext_lazy("the attendee disputed the payment"),
+    "insufficient_funds": gettext_lazy("the Stripe balance was too low"),
+    "declined": gettext_lazy("the bank declined it"),
+    "merchant_request": gettext_lazy("it was cancelled at our request"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One station of a refund; ``state`` is done, now, todo or failed."""
+
+    label: str
+    when: datetime | None
+    state: str
+
+
+def cause_in_words(cause: str) -> str:
+    """Stripe's reason for a failure in words; what is a sentence already stays one."""
+    if cause in CAUSES:
+        return str(CAUSES[cause])
+    return cause if " " in cause else _("Stripe gave no reason")
+
+
+def sentence(entry: HistoryEntry) -> str:
+    """One plain sentence for one entry of an order's history."""
+    facts = Facts(entry)
+    pattern = PATTERNS.get(entry.kind)
+    return pattern(facts) if pattern else entry.kind.replace("_", " ").capitalize()
+
+
+class Facts:
+    """The facts of an entry, ready for a sentence."""
+
+    def __init__(self, entry: HistoryEntry) -> None:
+        self.entry = entry
+        self.raw: Mapping[str, Any] = entry.facts
+
+    def __getitem__(self, name: str) -> str:
+        """A fact as text; empty when the entry has none of that name."""
+        return str(self.raw.get(name, ""))
+
+    def money(self, name: str) -> str:
+        """A fact as an amount in the entry's currency."""
+        try:
+            return format_money(Decimal(str(self.raw.get(name))), self["currency"])
+        except InvalidOperation:
+            return ""
+
+    @property
+    def who(self) -> str:
+        """Who did it; Stripe and the clock are named by their sentence."""
+        return person(self.entry.actor) if self.entry.actor_id else _("Refund Desk")
+
+
+def person(user: Any) -> str:
+    """A member of staff as colleagues know them."""
+    return user.get_full_name() or user.get_username()
+
+
+def _requested(facts: Facts) -> str:
+    values = {
+        "who": facts.who,
+        "amount": facts.money("amount"),
+        "left": facts.money("refundable"),
+        "where": str(dict(Refund.Destination.choices).get(facts["destination"], "")).lower(),
+    }
+    text = _("%(who)s refunded %(amount)s (%(where)s), %(left)s left") % values
+    if facts["fee"]:
+        text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}
+    return text
+
+
+def _moved(pattern: str) -> Callable[[Facts], str]:
+    def words(facts: Facts) -> str:
+        return str(_(pattern)) % {
+            "amount": facts.money("amount"),
+            "instrument": facts["instrument"],
+            "cause": cause_in_words(facts["cause"]),
+            "who": facts.who,
+            "credit": facts["credit"],
+            "reason": facts["reason"],
+            "due": facts.money("due"),
+        }
+
+    return words
+
+
+def _paid(facts: Facts) -> str:
+    return _("Paid in full, %(amount)s") % {"amount": facts.money("amount")}
+
+
+PATTERNS: dict[str, Callable[[Facts], str]] = {
+    "order_placed": lambda facts: _("Order placed"),
+    "order_paid": _paid,
+    "order_released": lambda facts: _("Order cancelled; its credit went back"),
+    "order_cancelled": lambda facts: _("Order cancelled"),
+    "payment_received": _moved("%(amount)s received from %(instrument)s"),
+    "payment_failed": _moved("%(amount)s from %(instrument)s did not arrive"),
+    "payment_late": _moved("%(amount)s arrived late from %(instrument)s"),
+    "refund_requested": _requested,
+    "refund_part_requested": _moved("%(amount)s approved"),
+    "refund_part_unconfirmed": _moved("Stripe did not answer about %(amount)s; being verified"),
+    "refund_part_pending": _moved("%(amount)s to %(instrument)s is pending at Stripe"),
+    "refund_part_requires_action": _moved("%(amount)s to %(instrument)s waits for the attendee"),
+    "refund_part_succeeded": _moved("%(amount)s sent to the bank of %(instrument)s"),
+    "refund_part_failed": _moved("%(amount)s to %(instrument)s failed: %(cause)s. No money moved"),
+    "refund_part_canceled": _moved("%(amount)s to %(instrument)s was cancelled"),
+    "refund_part_rejected": _moved("%(amount)s was not approved"),
+    "refund_external": _moved("%(amount)s was refunded at Stripe, not from this desk"),
+    "credit_issued": _moved("%(credit)s issued, %(amount)s"),
+    "credit_applied": _moved("%(who)s applied %(amount)s from %(credit)s, %(due)s due"),
+    "credit_restored": _moved("%(amount)s went back to %(credit)s"),
+    "credit_adjusted": _moved("%(who)s adjusted %(credit)s by %(amount)s: %(reason)s"),
+    "credit_voided": _moved("%(credit)s voided, %(amount)s"),
+    "credit_extended": _moved("%(who)s extended %(credit)s"),
+    "credit_expired": _moved("%(credit)s expired with %(amount)s left"),
+    "dispute_opened": _moved("The attendee disputed %(amount)s: %(reason)s"),
+    "dispute_closed": _moved("Dispute over %(amount)s closed: %(reason)s"),
+    "note_added": _moved("%(who)s wrote a note"),
+}
+
+
+def steps(refund: Refund) -> list[Step]:
+    """The stations of a refund with their times. Reads ``refund.parts``."""
+    parts = [part for part in refund.parts.all() if part.channel == Channel.STRIPE]
+    settled = max((part.settled_at for part in parts if part.settled_at), default=None)
+    sent = min((part.sent_at for part in parts if part.sent_at), default=None)
+    state = refund.state
+    requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
+    if not parts:
+        return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
+    if state in (State.FAILED, State.CANCELED, State.REJECTED):
+        return [requested, Step(str(State(state).label), settled, "failed")]
+    if state == State.UNCONFIRMED:
+        return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
+    at_stripe = "now" if state in (State.PENDING, State.REQUIRES_ACTION) else "done"
+    return [
+        requested,
+        Step(_("At Stripe"), sent, "todo" if state == State.REQUESTED else at_stripe),
+        Step(
+            _("Succeeded"),
+            settled if state == State.SUCCEEDED else None,
+            "done" if state == State.SUCCEEDED else "todo",
+        ),
+    ]
+
+
+HOLDERS = {
+    State.AWAITING_APPROVAL: gettext_lazy("We have the money until a second person approves."),
+    State.REQUESTED: gettext_lazy("We have the money; it is about to be sent."),
+    State.UNCONFIRMED: gettext_lazy("Being verified with Stripe; do not send again."),
+    State.PENDING: gettext_lazy("Stripe has the money and will pass it to the bank."),
+    State.REQUIRES_ACTION: gettext_lazy("Stripe has the money; the attendee must act on its email."),
+    State.SUCCEEDED: gettext_lazy("Sent to the attendee's bank; it shows in 5 to 10 business days."),
+    State.FAILED: gettext_lazy("We have the money; it did not reach the attendee."),
+    State.CANCELED: gettext_lazy("We have the money; it was not sent."),
+    State.REJECTED: gettext_lazy("We have the money; it was not approved."),
+}
+
+
+def holder(part: RefundPart) -> str:
+    """Who has the money of one part now, in a sentence that can be read out on the phone."""
+    if part.channel in (Channel.STORE_CREDIT, Channel.CREDIT_RETURN) and part.state == State.SUCCEEDED:
+        return _("The attendee has it as store credit.")
+    if part.channel == Channel.MANUAL:
+        return (
+            _("Paid back by hand.") if part.state == State.SUCCEEDED else _("We have the money; pay it back by hand.")
+        )
+    text = str(HOLDERS[State(part.state)])
+    if part.trace_reference:
+        text = _("%(text)s Bank reference %(reference)s.") % {"text": text, "reference": part.trace_reference}
+    return text
