@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from registration.models import HistoryEntry, Refund, RefundPart
 from registration.models.refund import State
@@ -75,7 +75,7 @@ class Facts:
 
 def person(user: Any) -> str:
     """A member of staff as colleagues know them."""
-    return user.get_full_name() or user.get_username()
+    return str(user.get_full_name() or user.get_username())
 
 
 def _requested(facts: Facts) -> str:
@@ -115,29 +115,29 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "order_paid": _paid,
     "order_released": lambda facts: _("Order cancelled; its credit went back"),
     "order_cancelled": lambda facts: _("Order cancelled"),
-    "payment_received": _moved("%(amount)s received from %(instrument)s"),
-    "payment_failed": _moved("%(amount)s from %(instrument)s did not arrive"),
-    "payment_late": _moved("%(amount)s arrived late from %(instrument)s"),
+    "payment_received": _moved(gettext_noop("%(amount)s received from %(instrument)s")),
+    "payment_failed": _moved(gettext_noop("%(amount)s from %(instrument)s did not arrive")),
+    "payment_late": _moved(gettext_noop("%(amount)s arrived late from %(instrument)s")),
     "refund_requested": _requested,
-    "refund_part_requested": _moved("%(amount)s approved"),
-    "refund_part_unconfirmed": _moved("Stripe did not answer about %(amount)s; being verified"),
-    "refund_part_pending": _moved("%(amount)s to %(instrument)s is pending at Stripe"),
-    "refund_part_requires_action": _moved("%(amount)s to %(instrument)s waits for the attendee"),
-    "refund_part_succeeded": _moved("%(amount)s sent to the bank of %(instrument)s"),
-    "refund_part_failed": _moved("%(amount)s to %(instrument)s failed: %(cause)s. No money moved"),
-    "refund_part_canceled": _moved("%(amount)s to %(instrument)s was cancelled"),
-    "refund_part_rejected": _moved("%(amount)s was not approved"),
-    "refund_external": _moved("%(amount)s was refunded at Stripe, not from this desk"),
-    "credit_issued": _moved("%(credit)s issued, %(amount)s"),
-    "credit_applied": _moved("%(who)s applied %(amount)s from %(credit)s, %(due)s due"),
-    "credit_restored": _moved("%(amount)s went back to %(credit)s"),
-    "credit_adjusted": _moved("%(who)s adjusted %(credit)s by %(amount)s: %(reason)s"),
-    "credit_voided": _moved("%(credit)s voided, %(amount)s"),
-    "credit_extended": _moved("%(who)s extended %(credit)s"),
-    "credit_expired": _moved("%(credit)s expired with %(amount)s left"),
-    "dispute_opened": _moved("The attendee disputed %(amount)s: %(reason)s"),
-    "dispute_closed": _moved("Dispute over %(amount)s closed: %(reason)s"),
-    "note_added": _moved("%(who)s wrote a note"),
+    "refund_part_requested": _moved(gettext_noop("%(amount)s approved")),
+    "refund_part_unconfirmed": _moved(gettext_noop("Stripe did not answer about %(amount)s; being verified")),
+    "refund_part_pending": _moved(gettext_noop("%(amount)s to %(instrument)s is pending at Stripe")),
+    "refund_part_requires_action": _moved(gettext_noop("%(amount)s to %(instrument)s waits for the attendee")),
+    "refund_part_succeeded": _moved(gettext_noop("%(amount)s sent to the bank of %(instrument)s")),
+    "refund_part_failed": _moved(gettext_noop("%(amount)s to %(instrument)s failed: %(cause)s. No money moved")),
+    "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
+    "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
+    "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
+    "credit_issued": _moved(gettext_noop("%(credit)s issued, %(amount)s")),
+    "credit_applied": _moved(gettext_noop("%(who)s applied %(amount)s from %(credit)s, %(due)s due")),
+    "credit_restored": _moved(gettext_noop("%(amount)s went back to %(credit)s")),
+    "credit_adjusted": _moved(gettext_noop("%(who)s adjusted %(credit)s by %(amount)s: %(reason)s")),
+    "credit_voided": _moved(gettext_noop("%(credit)s voided, %(amount)s")),
+    "credit_extended": _moved(gettext_noop("%(who)s extended %(credit)s")),
+    "credit_expired": _moved(gettext_noop("%(credit)s expired with %(amount)s left")),
+    "dispute_opened": _moved(gettext_noop("The attendee disputed %(amount)s: %(reason)s")),
+    "dispute_closed": _moved(gettext_noop("Dispute over %(amount)s closed: %(reason)s")),
+    "note_added": _moved(gettext_noop("%(who)s wrote a note")),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -15,7 +17,7 @@ from registration.models.fields import money_field
 class ConferenceQuerySet(models.QuerySet["Conference"]):
     """Reads of conferences."""
 
-    def visible_to(self, user: object) -> ConferenceQuerySet:
+    def visible_to(self, user: Any) -> ConferenceQuerySet:
         """Those the user is a member of."""
         return self.filter(memberships__user=user)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -25,7 +26,7 @@ def new_reference() -> str:
 class OrderQuerySet(models.QuerySet["Order"]):
     """Reads of orders."""
 
-    def visible_to(self, user: object) -> OrderQuerySet:
+    def visible_to(self, user: Any) -> OrderQuerySet:
         """Those of conferences the user is a member of."""
         return self.filter(conference__memberships__user=user)
 
@@ -110,7 +111,8 @@ class Order(models.Model):
     @property
     def due_amount(self) -> Decimal:
         """What is still to be paid, in ``currency``; never negative."""
-        return max(self.total - self.paid_amount, Decimal("0.00"))
+        due: Decimal = self.total - self.paid_amount
+        return max(due, Decimal("0.00"))
 
     @property
     def settled_status(self) -> str:

@@ -96,7 +96,7 @@ class Payment(models.Model):
     @property
     def is_disputed(self) -> bool:
         """Whether Stripe refuses refunds because of a dispute (not for inquiries and won disputes)."""
-        return bool(self.dispute) and not self.dispute.get("is_charge_refundable", False)
+        return self.dispute is not None and not self.dispute.get("is_charge_refundable", False)
 
     @property
     def instrument(self) -> str:

@@ -140,7 +140,7 @@ def check_amount(amount: Decimal, currency: str) -> None:
     Raises:
         RefundError: Saying what to enter.
     """
-    if not isinstance(amount, Decimal) or not amount.is_finite() or amount <= 0:
+    if not amount.is_finite() or amount <= 0:
         raise RefundError(_("Enter an amount greater than zero."))
     if not is_expressible(amount, currency):
         raise RefundError(_("%(currency)s has no amounts this small.") % {"currency": currency})
@@ -201,7 +201,8 @@ def refund_ceiling(order: Order) -> Decimal:
 
 
 def _ceiling(order: Order, payments: Iterable[Payment]) -> Decimal:
-    return min(order.refundable_amount, sum((payment.refundable_amount for payment in payments), ZERO))
+    left: Decimal = sum((payment.refundable_amount for payment in payments), ZERO)
+    return min(left, Decimal(order.refundable_amount))
 
 
 def _has_stripe(payment: Payment) -> bool:
