@@ -34,9 +34,9 @@ def _kinds(text: str, kind: Kind) -> dict[str, Kind]:
 
 # Part of Stripe, but not simulated here: refused with a sentence, rather than accepted and forgotten.
 _UNSIMULATED = _kinds(
-    "allowed_payment_method_types amount_details application_fee_amount confirmation_token customer_account"
-    " error_on_requires_action excluded_payment_method_types hooks mandate mandate_data on_behalf_of payment_details"
-    " payment_method_configuration payment_method_data radar_options shipping transfer_data",
+    "allowed_payment_method_types amount_details confirmation_token error_on_requires_action"
+    " excluded_payment_method_types hooks mandate mandate_data payment_details payment_method_data radar_options"
+    " shipping",
     UNSUPPORTED,
 )
 _CONFIRM: dict[str, Kind] = {
@@ -74,6 +74,9 @@ _INTENT_CREATE: dict[str, Kind] = {
     "statement_descriptor": STRING,
     "statement_descriptor_suffix": STRING,
     "transfer_group": STRING,
+    **_kinds(
+        "application_fee_amount customer_account on_behalf_of payment_method_configuration transfer_data", UNSUPPORTED
+    ),
 }
 _INTENT_UPDATE: dict[str, Kind] = {
     **_EXPAND,
