@@ -60,7 +60,13 @@ document.addEventListener("focusout", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  const list = event.detail.target.matches('[role="listbox"]') ? event.detail.target : event.detail.target.querySelector('[role="listbox"]');
+  const box = event.detail.target;
+  const list = box.matches('[role="listbox"]') ? box : box.querySelector('[role="listbox"]');
   const input = list && inputOf(list);
-  if (input) show(input, document.activeElement === input && list.childElementCount > 0);
+  if (!input) return;
+  // "Nobody found" is shown too, though there is nothing to choose from.
+  show(input, document.activeElement === input && box.textContent.trim() !== "");
+  if (!list.childElementCount) input.setAttribute("aria-expanded", "false");
+  const said = document.getElementById("announce");
+  if (said) said.textContent = box.querySelector(".combo-foot span")?.textContent ?? "";
 });

@@ -30,13 +30,13 @@ function rest(button) {
   button.removeAttribute("aria-disabled");
 }
 
-const restAll = () => document.querySelectorAll("[data-was]").forEach(rest);
-
+// Only the answer to the form itself counts; that of a preview inside it does not.
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.requestConfig?.verb !== "get") restAll();
+  const { elt } = event.detail.requestConfig ?? {};
+  if (elt?.matches("form")) elt.querySelectorAll("[data-was]").forEach(rest);
 });
 // The page comes back from the browser's cache with its buttons as they were left.
-window.addEventListener("pageshow", restAll);
+window.addEventListener("pageshow", () => document.querySelectorAll("[data-was]").forEach(rest));
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
