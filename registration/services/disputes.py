@@ -1,0 +1,94 @@
+"""Disputes: kept on the payment, so that refunds are refused with date and reason, and shown to staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from registration.models import Conference, OpenItem, Order, Payment
+from registration.services.history import record
+from registration.services.open_items import close_items, open_item, open_item_once
+from registration.services.payment_lookup import find_payment
+from registration.stripe_gateway import DisputeSnapshot
+
+CLOSED = ("won", "lost", "warning_closed", "prevented")
+
+
+def apply_dispute(conference: Conference, snapshot: DisputeSnapshot, *, opened: int | None = None) -> Payment | None:
+    """Keep what Stripe says about a dispute.
+
+    Args:
+        conference: Whose Stripe account it came from.
+        snapshot: The dispute as Stripe has it now.
+        opened: When it was opened (epoch seconds); it never changes.
+
+    Returns:
+        The payment it is about, if we know it.
+    """
+    payment = find_payment(conference, intent_id=snapshot.payment_intent_id, charge_id=snapshot.charge_id)
+    if payment is None:
+        open_item_once(OpenItem.Kind.UNMATCHED, snapshot.id, conference=conference, facts=facts_of(snapshot))
+        return None
+    keep(payment, snapshot, opened)
+    return payment
+
+
+@transaction.atomic
+def keep(payment: Payment, snapshot: DisputeSnapshot, opened: int | None) -> None:
+    """Store the dispute on its payment and settle what follows, under the order's lock."""
+    order = Order.objects.select_for_update().get(pk=payment.order_id)
+    payment.refresh_from_db()
+    before = payment.dispute or {}
+    payment.dispute = {
+        "id": snapshot.id,
+        "status": snapshot.status,
+        "reason": snapshot.reason,
+        "amount": str(snapshot.amount),
+        "currency": snapshot.currency,
+        "created": opened or before.get("created"),
+        "due_by": int(snapshot.due_by.timestamp()) if snapshot.due_by else None,
+        "is_charge_refundable": snapshot.is_charge_refundable,
+    }
+    payment.save(update_fields=["dispute"])
+    if (before.get("id"), before.get("status")) != (snapshot.id, snapshot.status):
+        facts = facts_of(snapshot) | {"instrument": payment.instrument}
+        record(order, kind_of(before, snapshot), facts=facts)
+    show(order, payment, snapshot)
+
+
+def kind_of(before: dict[str, Any], snapshot: DisputeSnapshot) -> str:
+    """The history's word for what happened."""
+    if snapshot.status in CLOSED:
+        return "dispute_closed"
+    return "dispute_updated" if before.get("id") == snapshot.id else "dispute_opened"
+
+
+def show(order: Order, payment: Payment, snapshot: DisputeSnapshot) -> None:
+    """An item while the dispute is open, and one that stays when money left twice."""
+    details: dict[str, Any] = {"order": order, "payment": payment, "facts": facts_of(snapshot)}
+    if snapshot.status in CLOSED:
+        close_items(
+            OpenItem.Kind.DISPUTED,
+            snapshot.id,
+            conference=order.conference,
+            resolution=f"Stripe closed the dispute: {snapshot.status}.",
+        )
+    else:
+        open_item(OpenItem.Kind.DISPUTED, snapshot.id, conference=order.conference, **details)
+    if snapshot.status == "lost" and payment.refunded_amount > 0:
+        details["facts"] |= {"refunded": str(payment.refunded_amount)}
+        open_item_once(OpenItem.Kind.CHARGED_BACK, snapshot.id, conference=order.conference, **details)
+
+
+def facts_of(snapshot: DisputeSnapshot) -> dict[str, str]:
+    """What staff need to find it at Stripe; the amount in major units."""
+    return {
+        "amount": str(snapshot.amount),
+        "currency": snapshot.currency,
+        "dispute_id": snapshot.id,
+        "charge_id": snapshot.charge_id,
+        "status": snapshot.status,
+        "reason": snapshot.reason,
+        "due_by": snapshot.due_by.isoformat() if snapshot.due_by else "",
+    }
