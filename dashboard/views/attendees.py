@@ -1,13 +1,74 @@
-"""Addresses only; the pages follow."""
+"""An attendee: what they hold, every movement of it, and the orders it could pay."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from dashboard.access import conferences_of, current_conference, requires
+from dashboard.credit_panels import statement_context
+from registration.models import Conference
+from registration.money import format_money
+from registration.statement import attendees_of, available_to, find_attendees
+
+MOST_OPTIONS = 8
 
 
-def attendee_detail(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+@require_safe
+@requires("registration.view_credit")
+def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one attendee at one conference."""
+    attendee, conference, conferences = attendee_place(request, pk)
+    context = statement_context(request, attendee, conference) | {"conferences": conferences}
+    return render(request, "dashboard/attendees/detail.html", context)
 
 
-def attendee_search(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+@require_safe
+@requires("registration.view_credit")
+def attendee_search(request: HttpRequest) -> HttpResponse:
+    """Answer what was typed into the attendee field with a list of options."""
+    return render(request, "dashboard/attendees/_options.html", people_context(request))
+
+
+def attendee_place(request: HttpRequest, pk: int) -> tuple[Any, Conference, list[Conference]]:
+    """The attendee, the conference to show them at, and all of the user's conferences that know them.
+
+    Raises:
+        Http404: No conference that the user can see knows the attendee, or not the one asked for.
+    """
+    places = [place for place in conferences_of(request) if attendees_of(place).filter(pk=pk).exists()]
+    if not places:
+        raise Http404(_("No such attendee."))
+    chosen = current_conference(request)
+    if chosen not in places and request.GET.get("conference"):
+        raise Http404(_("This attendee is not known at that conference."))
+    conference = chosen if chosen in places else places[0]
+    # The frame of the page names this conference, whichever the lists show.
+    request.conference = conference  # type: ignore[attr-defined]
+    return get_user_model()._default_manager.get(pk=pk), conference, places
+
+
+def people_context(request: HttpRequest) -> dict[str, Any]:
+    """The attendees of the current conference that ``q`` finds, with what they can spend."""
+    conference = current_conference(request)
+    query = request.GET.get("q", "").strip()
+    found = find_attendees(conference, query, MOST_OPTIONS + 1)
+    held = available_to(found, conference)
+    return {"query": query, "people": [_option(user, held, conference) for user in found[:MOST_OPTIONS]]} | {
+        "more": len(found) > MOST_OPTIONS
+    }
+
+
+def _option(user: Any, held: dict[int, Any], conference: Conference) -> dict[str, Any]:
+    available = held.get(user.pk)
+    return {
+        "attendee": user,
+        "url": reverse("attendee_detail", args=[user.pk]),
+        "available": format_money(available, conference.currency) if available else "",
+    }

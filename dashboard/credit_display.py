@@ -1,0 +1,219 @@
+"""How credits, their movements and an attendee's balance read. Amounts come in computed and go out as text."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.templatetags.desk import person, state_label
+from registration.models import Conference, Credit, CreditEntry, Order
+from registration.money import format_amount, format_money
+from registration.statement import SOON, Balance, CreditPlan, Movement, next_to_expire
+
+Row = dict[str, Any]
+SCALE, GAP = 1000, 3
+DAY_MINUTES, HOUR_MINUTES = 24 * 60, 60
+
+
+def credit_state(credit: Credit) -> str:
+    """The key of a credit's badge; one whose time is over counts as expired before the nightly job says so."""
+    if credit.status != Credit.Status.AVAILABLE:
+        return credit.status.lower()
+    if credit.expires_at is not None and credit.expires_at <= timezone.now():
+        return "expired"
+    return "available" if credit.remaining_amount >= credit.amount else "partly_used"
+
+
+def local_day(moment: datetime, conference: Conference) -> date:
+    """The day a moment falls on where the conference is."""
+    return timezone.localtime(moment, ZoneInfo(conference.timezone)).date()
+
+
+def days_left(credit: Credit) -> int | None:
+    """Whole days until a spendable credit expires, when that is soon."""
+    if not credit.is_spendable or credit.expires_at is None or credit.expires_at > timezone.now() + SOON:
+        return None
+    return (local_day(credit.expires_at, credit.conference) - local_day(timezone.now(), credit.conference)).days
+
+
+def credit_row(credit: Credit) -> Row:
+    """One line of a table of credits."""
+    soon = days_left(credit)
+    return {
+        "credit": credit,
+        "state": credit_state(credit),
+        "expires": date_format(local_day(credit.expires_at, credit.conference), "j M Y") if credit.expires_at else "–",
+        "soon": "" if soon is None else _("%(days)s d") % {"days": soon},
+        "amount": format_amount(credit.amount, credit.currency),
+        "left": format_amount(credit.remaining_amount, credit.currency),
+    }
+
+
+def balance_card(balance: Balance, credits: list[Credit]) -> Row:
+    """The head of the attendee page: how much, in which parts, and what expires next."""
+    return {
+        "available": format_money(balance.available, balance.currency),
+        "issued": format_money(balance.issued, balance.currency),
+        "parts": _bar(balance),
+        "expiry": _expiry(next_to_expire(credits)),
+    }
+
+
+def _bar(balance: Balance) -> list[Row]:
+    shown = [
+        ("violet", _("Available"), balance.available),
+        ("refunded", _("Used"), balance.used),
+        ("expired", _("Expired"), balance.expired),
+        ("left", _("Voided"), balance.voided),
+    ]
+    parts, start = [], 0
+    for index, (tone, label, amount) in enumerate(shown):
+        if index == len(shown) - 1 and amount <= 0:
+            continue
+        width = int(amount * SCALE / balance.issued) if balance.issued > 0 and amount > 0 else 0
+        parts.append(_part(tone, label, format_money(amount, balance.currency), start, width))
+        start += width
+    return parts
+
+
+def _part(tone: str, label: str, amount: str, start: int, width: int) -> Row:
+    return {"tone": tone, "label": label, "amount": amount, "x": start, "width": max(width - GAP, 1) if width else 0}
+
+
+def _expiry(credit: Credit | None) -> str:
+    if credit is None or credit.expires_at is None:
+        return ""
+    day, soon = date_format(local_day(credit.expires_at, credit.conference), "j F Y"), days_left(credit)
+    facts = {"amount": format_money(credit.remaining_amount, credit.currency), "day": day, "days": soon or 0}
+    if soon is None:
+        return _("%(amount)s expires on %(day)s") % facts
+    if soon == 0:
+        return _("%(amount)s expires today") % facts
+    return (
+        ngettext(
+            "%(amount)s expires on %(day)s, in %(days)s day", "%(amount)s expires on %(day)s, in %(days)s days", soon
+        )
+        % facts
+    )
+
+
+def ledger_row(movement: Movement, *, within_credit: bool = False) -> Row:
+    """One line of a ledger; inside one credit its number need not be said again."""
+    entry = movement.entry
+    currency = entry.credit.currency
+    plus = entry.amount > 0
+    return {
+        "entry": entry,
+        "what": _what(entry, within_credit),
+        "detail": _detail(entry, within_credit),
+        "url": _url(entry, within_credit),
+        "by": person(entry.actor) if entry.actor else _("Automatic"),
+        "amount": ("+" if plus else "") + format_money(entry.amount, currency),
+        "plus": plus,
+        "balance": format_money(movement.balance, currency),
+    }
+
+
+def _what(entry: CreditEntry, within_credit: bool) -> str:
+    facts = {"number": entry.credit.number, "order": entry.order.reference if entry.order else ""}
+    kind = CreditEntry.Kind(entry.kind)
+    if kind == CreditEntry.Kind.APPLIED and entry.order:
+        return _("Applied to %(order)s") % facts
+    if kind == CreditEntry.Kind.RESTORED and entry.order:
+        return _("Returned from %(order)s") % facts
+    if within_credit:
+        return str(kind.label)
+    if kind == CreditEntry.Kind.ISSUED:
+        return _("Issued as %(number)s") % facts
+    return _("%(movement)s, %(number)s") % {"movement": kind.label, **facts}
+
+
+def _detail(entry: CreditEntry, within_credit: bool) -> str:
+    parts = []
+    if entry.kind == CreditEntry.Kind.ISSUED:
+        parts.append(origin(entry.credit, entry.order))
+    elif entry.kind == CreditEntry.Kind.APPLIED and not within_credit:
+        parts.append(_("From %(number)s") % {"number": entry.credit.number})
+    elif entry.kind == CreditEntry.Kind.RESTORED and not within_credit:
+        parts.append(_("To %(number)s") % {"number": entry.credit.number})
+    said = entry.kind == CreditEntry.Kind.PAID_OUT or (entry.order and entry.reason == entry.order.reference)
+    return " · ".join(filter(None, [*parts, "" if said else entry.reason]))
+
+
+def origin(credit: Credit, order: Order | None) -> str:
+    """Where a credit came from, in words."""
+    if credit.kind == Credit.Kind.GOODWILL:
+        return _("Goodwill, %(order)s") % {"order": order.reference} if order else _("Goodwill")
+    return _("Refund of %(order)s") % {"order": order.reference} if order else _("Refund")
+
+
+def _url(entry: CreditEntry, within_credit: bool) -> str:
+    if entry.order and entry.kind in (CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED):
+        return reverse("order_detail", args=[entry.order.reference])
+    return "" if within_credit else reverse("credit_detail", args=[entry.credit_id])
+
+
+def pending_row(order: Order) -> Row:
+    """An order that waits for money: what, how long it is held, how much is due."""
+    lines = [line.description for line in order.line_items.all()]
+    more = len(lines) - 1
+    what = lines[0] if lines else ""
+    if more > 0:
+        what = ngettext("%(first)s and %(more)s more", "%(first)s and %(more)s more", more) % {
+            "first": what,
+            "more": more,
+        }
+    return {"order": order, "what": what, "held": held(order), "due": format_money(order.due_amount, order.currency)}
+
+
+def held(order: Order) -> str:
+    """How long the order is still held, to the minute."""
+    if order.hold_expires_at is None:
+        return _("Held without a time limit")
+    minutes = int((order.hold_expires_at - timezone.now()).total_seconds() // 60)
+    if minutes < 0:
+        return _("The hold has run out")
+    days, hours, rest = minutes // DAY_MINUTES, minutes % DAY_MINUTES // HOUR_MINUTES, minutes % HOUR_MINUTES
+    if days:
+        return _("Held for %(days)s d %(hours)s h") % {"days": days, "hours": hours}
+    if hours:
+        return _("Held for %(hours)s h %(minutes)s min") % {"hours": hours, "minutes": rest}
+    return _("Held for %(minutes)s min") % {"minutes": rest}
+
+
+def order_row(order: Order) -> Row:
+    """One line of the attendee's orders."""
+    return {
+        "order": order,
+        "state": order.status.lower(),
+        "total": format_amount(order.total, order.currency),
+        "left": format_amount(order.refundable_amount, order.currency),
+    }
+
+
+def plan_rows(plan: CreditPlan) -> list[Row]:
+    """What applying credit changes, for the preview."""
+    order, currency = plan.order, plan.order.currency
+    waits = state_label(order.status.lower(), "order")
+    paid = state_label("paid", "order")
+    rows = [_change(_("Credit"), plan.credit_before, plan.credit_after, currency)]
+    if len(plan.parts) > 1:
+        rows += [_change(c.number, c.remaining_amount, c.remaining_amount - take, currency) for c, take in plan.parts]
+    rows.append(_change(_("Order due"), order.due_amount, plan.due_after, currency))
+    if plan.pays_in_full:
+        rows.append({"label": _("Status"), "was": waits, "now": paid, "hue": "green"})
+    else:
+        rows.append({"label": _("Status"), "now": _("Stays %(status)s") % {"status": waits}})
+    return rows
+
+
+def _change(label: str, was: Decimal, now: Decimal, currency: str) -> Row:
+    return {"label": label, "was": format_money(was, currency), "now": format_money(now, currency)}

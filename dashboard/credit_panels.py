@@ -1,0 +1,163 @@
+"""What the pages and panels about store credit show, each from a fresh read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.credit_display import (
+    balance_card,
+    credit_row,
+    held,
+    ledger_row,
+    order_row,
+    origin,
+    pending_row,
+    plan_rows,
+)
+from dashboard.forms.credit import ApplyForm, IssueForm, ReasonForm
+from dashboard.templatetags.desk import person
+from registration.models import Conference, Credit, Order
+from registration.money import SYMBOLS, format_money, places
+from registration.statement import balance_of, movements, payable_orders
+
+MOST_ORDERS = 50
+Context = dict[str, Any]
+
+
+def statement_context(request: HttpRequest, attendee: Any, conference: Conference) -> Context:
+    """An attendee at a conference: balance, credits, ledger, orders to pay and all others."""
+    held_credits = Credit.objects.filter(user=attendee, conference=conference)
+    credits = list(held_credits.select_related("conference", "source_order", "refund").order_by("-pk"))
+    orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
+    balance = balance_of(credits, conference.currency)
+    return {
+        "attendee": attendee,
+        "conference": conference,
+        "balance": balance_card(balance, credits),
+        "credits": [credit_row(credit) for credit in credits],
+        "ledger": [ledger_row(movement) for movement in movements(credits)],
+        "pending": [pending_row(order) for order in payable_orders(attendee, conference)],
+        "orders": [order_row(order) for order in orders[:MOST_ORDERS]],
+        "can_apply": balance.available > 0,
+        "may_apply": request.user.has_perm("registration.apply_credit"),
+        "may_issue": request.user.has_perm("registration.issue_credit"),
+    }
+
+
+def credit_context(request: HttpRequest, credit: Credit) -> Context:
+    """One credit: what is left, every movement, where it came from and what it paid."""
+    entries = movements([credit])
+    paid = {move.entry.order_id: move.entry.order for move in entries if move.entry.kind == "APPLIED"}
+    return {
+        "credit": credit,
+        "row": credit_row(credit),
+        "left": format_money(credit.remaining_amount, credit.currency),
+        "issued": format_money(credit.amount, credit.currency),
+        "origin": origin(credit, credit.source_order),
+        "paid_orders": [order for order in paid.values() if order],
+        "ledger": [ledger_row(movement, within_credit=True) for movement in entries],
+        "may_adjust": request.user.has_perm("registration.adjust_credit"),
+        "can_change": credit.status in (Credit.Status.AVAILABLE, Credit.Status.APPLIED),
+    }
+
+
+def apply_context(order: Order, form: ApplyForm, *, problem: str = "", title: str = "") -> Context:
+    """The panel that pays an order from credit."""
+    return {
+        "order": order,
+        "attendee": order.user,
+        "due": format_money(order.due_amount, order.currency),
+        "held": held(order) if order.status == Order.Status.PENDING else "",
+        "blocked": _apply_blocked(order, form),
+        "problem": problem or _first_error(form),
+        "problem_title": title or _("No credit was applied."),
+        "offered": [credit_row(credit) | {"is_chosen": credit in form.chosen} for credit in form.offered],
+        **preview_context(form),
+    }
+
+
+def preview_context(form: ApplyForm, *, resets_amount: bool = False) -> Context:
+    """The consequence of what is ticked and entered, and the button that causes it."""
+    order = form.order
+    plan = form.most_plan() if resets_amount else form.plan()
+    possible = bool(plan.parts) and (resets_amount or not form.is_bound or form.is_valid())
+    amount = format_money(plan.amount, order.currency)
+    typed = str(form["amount"].value() or "")
+    return {
+        "form": form,
+        "symbol": SYMBOLS.get(order.currency, order.currency),
+        "preview_rows": plan_rows(plan) if possible else [],
+        "preview_text": "" if possible else _first_error(form) or _("Choose a credit and an amount to see the result."),
+        "submit_label": _("Apply %(amount)s") % {"amount": amount} if possible else _("Apply credit"),
+        "amount_text": _typed(plan.amount, order.currency) if resets_amount or not form.is_bound else typed,
+        "resets_amount": resets_amount,
+    }
+
+
+def _typed(amount: Decimal, currency: str) -> str:
+    """An amount as the field reads it back: digits and one mark."""
+    return f"{amount:.{places(currency)}f}"
+
+
+def _apply_blocked(order: Order, form: ApplyForm) -> str:
+    if order.status != Order.Status.PENDING:
+        text = _("%(order)s is not waiting for payment. Credit can only pay pending orders.")
+        return text % {"order": order.reference}
+    if order.due_amount <= 0:
+        return _("%(order)s is paid already. Nothing is due.") % {"order": order.reference}
+    if not form.offered:
+        return _("%(name)s has no credit to spend at %(conference)s.") % {
+            "name": person(order.user),
+            "conference": order.conference.name,
+        }
+    return ""
+
+
+def issue_context(form: IssueForm, attendee: Any, nonce: str, *, problem: str = "", title: str = "") -> Context:
+    """The panel that gives goodwill credit."""
+    conference = form.conference
+    query = f"?conference={conference.slug}"
+    return {
+        "attendee": attendee,
+        "conference": conference,
+        "form": form,
+        "nonce": nonce,
+        "symbol": SYMBOLS.get(conference.currency, conference.currency),
+        "usual_expiry": conference.credit_validity_days,
+        "action": reverse("credit_issue", args=[attendee.pk]) + query,
+        "back": reverse("attendee_detail", args=[attendee.pk]) + query,
+        "back_label": person(attendee),
+        "heading": _("Issue goodwill credit"),
+        "piece": "dashboard/credits/_issue.html",
+        "problem": problem or _first_error(form),
+        "problem_title": title or _("No credit was issued."),
+    }
+
+
+def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str = "", title: str = "") -> Context:
+    """The panel that adjusts or voids a credit; ``name`` is "adjust" or "void"."""
+    headings = {"adjust": _("Adjust %(number)s"), "void": _("Void %(number)s")}
+    return {
+        "credit": credit,
+        "form": form,
+        "left": format_money(credit.remaining_amount, credit.currency),
+        "symbol": SYMBOLS.get(credit.currency, credit.currency),
+        "action": reverse(f"credit_{name}", args=[credit.pk]),
+        "back": reverse("credit_detail", args=[credit.pk]),
+        "back_label": credit.number,
+        "heading": headings[name] % {"number": credit.number},
+        "piece": f"dashboard/credits/_{name}.html",
+        "problem": problem or _first_error(form),
+        "problem_title": title or _("Nothing was changed."),
+    }
+
+
+def _first_error(form: Any) -> str:
+    if not form.is_bound:
+        return ""
+    return next((str(sentence) for sentences in form.errors.values() for sentence in sentences), "")

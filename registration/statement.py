@@ -1,0 +1,203 @@
+"""What an attendee holds at a conference, and every movement that led there. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
+
+from registration.models import Conference, Credit, CreditEntry, Order
+from registration.money import ZERO, quantize_money
+from registration.search import MAX_WORDS, words
+from registration.services.planner import plan_credit
+
+FEWEST_LETTERS = 2
+LISTED_STATES = ("available", "expiring", "used", "expired", "voided", "paid_out")
+SOON = timedelta(days=30)
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Where the credit of an attendee is, in ``currency``; ``issued`` is the sum of the other four."""
+
+    currency: str
+    available: Decimal
+    used: Decimal
+    expired: Decimal
+    voided: Decimal
+
+    @property
+    def issued(self) -> Decimal:
+        """All that was ever theirs to spend; what went to a card instead never was."""
+        return self.available + self.used + self.expired + self.voided
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One entry and what was there after it."""
+
+    entry: CreditEntry
+    balance: Decimal
+
+
+def balance_of(credits: Iterable[Credit], currency: str) -> Balance:
+    """Say where the amounts of these credits are; every credit is in ``currency``."""
+    held = list(credits)
+    moved = _moved(held)
+    lapsed = sum((c.remaining_amount for c in held if not c.is_spendable and c.status != c.Status.PAID_OUT), ZERO)
+    return Balance(
+        currency=currency,
+        available=sum((credit.remaining_amount for credit in held if credit.is_spendable), ZERO),
+        used=-(moved(CreditEntry.Kind.APPLIED) + moved(CreditEntry.Kind.RESTORED)),
+        expired=lapsed - moved(CreditEntry.Kind.EXPIRED),
+        voided=-moved(CreditEntry.Kind.VOIDED),
+    )
+
+
+def _moved(credits: Sequence[Credit]) -> Any:
+    """Sum the entries of each kind once; answer by kind."""
+    kinds = CreditEntry.objects.filter(credit__in=credits).order_by().values("kind").annotate(moved=Sum("amount"))
+    sums = {row["kind"]: quantize_money(row["moved"]) for row in kinds}
+    return lambda kind: sums.get(kind, ZERO)
+
+
+def movements(credits: Iterable[Credit]) -> list[Movement]:
+    """Every movement of these credits with the balance after it, newest first."""
+    entries = (
+        CreditEntry.objects.filter(credit__in=list(credits))
+        .select_related("credit__refund", "order", "actor")
+        .order_by("created_at", "pk")
+    )
+    balance, rows = ZERO, []
+    for entry in entries:
+        balance = quantize_money(balance + entry.amount)
+        rows.append(Movement(entry, balance))
+    return rows[::-1]
+
+
+def attendees_of(conference: Conference) -> QuerySet[Any]:
+    """Everybody with an order or a credit at the conference."""
+    return _users().filter(
+        Exists(Order.objects.filter(user=OuterRef("pk"), conference=conference))
+        | Exists(Credit.objects.filter(user=OuterRef("pk"), conference=conference))
+    )
+
+
+def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
+    """Attendees whose name or email has words that begin like those of ``text``, by name; at least two letters."""
+    asked = words(text)[:MAX_WORDS]
+    if sum(map(len, asked)) < FEWEST_LETTERS:
+        return []
+    by_order = Order.objects.filter(conference=conference)
+    by_name = attendees_of(conference)
+    for word in asked:
+        by_order = by_order.filter(search_text__contains=f" {word}")
+        by_name = by_name.filter(_begins(word))
+    recent = by_order.order_by("-created_at", "-pk").values_list("user_id", flat=True)[: limit * 4]
+    found = set(recent) | set(by_name.values_list("pk", flat=True)[: limit * 4])
+    return sorted(_users().filter(pk__in=found), key=lambda user: (str(user.get_full_name()).casefold(), user.pk))[
+        :limit
+    ]
+
+
+def _begins(word: str) -> Q:
+    return (
+        Q(first_name__istartswith=word)
+        | Q(first_name__icontains=f" {word}")
+        | Q(last_name__istartswith=word)
+        | Q(last_name__icontains=f" {word}")
+        | Q(email__istartswith=word)
+        | Q(email__icontains=f"@{word}")
+        | Q(email__icontains=f".{word}")
+    )
+
+
+def _users() -> QuerySet[Any]:
+    from django.contrib.auth import get_user_model
+
+    return get_user_model()._default_manager.all()
+
+
+def available_to(users: Iterable[Any], conference: Conference) -> dict[int, Decimal]:
+    """What each of these attendees can spend at the conference now; nobody without credit is listed."""
+    held = Credit.objects.spendable().filter(user__in=list(users), conference=conference)
+    sums = held.order_by().values("user").annotate(available=Sum("remaining_amount"))
+    return {row["user"]: quantize_money(row["available"]) for row in sums}
+
+
+def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
+    """The conference's credits in one state of ``LISTED_STATES``, newest first; all of them for any other word."""
+    credits = Credit.objects.filter(conference=conference).order_by("-pk")
+    now, spendable = timezone.now(), Credit.objects.spendable().filter(conference=conference)
+    lapsed = Q(status=Credit.Status.EXPIRED) | Q(status=Credit.Status.AVAILABLE, expires_at__lte=now)
+    choices = {
+        "available": spendable.order_by("-pk"),
+        "expiring": spendable.filter(expires_at__lte=now + SOON),
+        "used": credits.filter(status=Credit.Status.APPLIED),
+        "expired": credits.filter(lapsed),
+        "voided": credits.filter(status=Credit.Status.VOIDED),
+        "paid_out": credits.filter(status=Credit.Status.PAID_OUT),
+    }
+    return choices.get(state, credits)
+
+
+def next_to_expire(credits: Iterable[Credit]) -> Credit | None:
+    """The spendable credit that expires first, if any of them ever does."""
+    dated = [credit for credit in credits if credit.is_spendable and credit.expires_at is not None]
+    return min(dated, key=lambda credit: (credit.expires_at, credit.pk), default=None)
+
+
+def payable_orders(attendee: AbstractBaseUser, conference: Conference) -> list[Order]:
+    """The attendee's orders that wait for money and whose hold has not run out, the most pressing first."""
+    pending = (
+        Order.objects.filter(user_id=attendee.pk, conference=conference, status=Order.Status.PENDING)
+        .filter(Q(hold_expires_at__isnull=True) | Q(hold_expires_at__gt=timezone.now()))
+        .select_related("conference")
+        .prefetch_related("line_items")
+    )
+    return sorted(
+        (o for o in pending if o.due_amount > 0), key=lambda order: (order.hold_expires_at or NEVER, order.pk)
+    )
+
+
+@dataclass(frozen=True)
+class CreditPlan:
+    """What applying credit to an order would do; every amount in the order's currency."""
+
+    order: Order
+    parts: tuple[tuple[Credit, Decimal], ...]
+    credit_before: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        """What the credits pay together."""
+        return sum((amount for _credit, amount in self.parts), ZERO)
+
+    @property
+    def credit_after(self) -> Decimal:
+        """What is left of the chosen credits."""
+        return self.credit_before - self.amount
+
+    @property
+    def due_after(self) -> Decimal:
+        """What the order still waits for."""
+        return self.order.due_amount - self.amount
+
+    @property
+    def pays_in_full(self) -> bool:
+        """Whether the order is paid with it."""
+        return self.due_after <= 0
+
+
+def plan_of(credits: Iterable[Credit], order: Order, amount: Decimal | None = None) -> CreditPlan:
+    """Plan the payment of an order from credits, with the planner that the service acts by."""
+    chosen = [credit for credit in credits if credit.is_spendable]
+    held = sum((credit.remaining_amount for credit in chosen), ZERO)
+    return CreditPlan(order, tuple(plan_credit(chosen, order, amount)), held)
