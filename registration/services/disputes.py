@@ -51,17 +51,20 @@ def keep(payment: Payment, snapshot: DisputeSnapshot, opened: int | None) -> Non
         "is_charge_refundable": snapshot.is_charge_refundable,
     }
     payment.save(update_fields=["dispute"])
-    if (before.get("id"), before.get("status")) != (snapshot.id, snapshot.status):
+    if kind := kind_of(before, snapshot):
         facts = facts_of(snapshot) | {"instrument": payment.instrument}
-        record(order, kind_of(before, snapshot), facts=facts)
+        if kind == "dispute_closed":
+            facts["reason"] = snapshot.status
+        record(order, kind, facts=facts)
     show(order, payment, snapshot)
 
 
 def kind_of(before: dict[str, Any], snapshot: DisputeSnapshot) -> str:
-    """The history's word for what happened."""
+    """The history's word for what happened; empty when it is no news."""
+    same = before.get("id") == snapshot.id
     if snapshot.status in CLOSED:
-        return "dispute_closed"
-    return "dispute_updated" if before.get("id") == snapshot.id else "dispute_opened"
+        return "" if same and before.get("status") in CLOSED else "dispute_closed"
+    return "" if same else "dispute_opened"
 
 
 def show(order: Order, payment: Payment, snapshot: DisputeSnapshot) -> None:

@@ -98,7 +98,7 @@ def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
         refund=refund, payment=payment, channel=RefundPart.Channel.STRIPE, **columns_of(snapshot)
     )
     facts = facts_of(snapshot) | {"number": refund.number, "instrument": payment.instrument}
-    record(order, "refund_imported", refund=refund, facts=facts)
+    record(order, "refund_external", refund=refund, facts=facts)
     settle_order(order)
     close_items(
         OpenItem.Kind.UNMATCHED, snapshot.id, conference=order.conference, resolution=f"Matched to {order.reference}."

@@ -57,7 +57,8 @@ def keep(order: Order, snapshot: IntentSnapshot) -> Payment | None:
     elif payment is not None and (status := unpaid_status(payment, snapshot)) != payment.status:
         payment.status = status
         payment.save(update_fields=["status"])
-        record(order, f"payment_{status.lower()}", facts=facts_of(snapshot))
+        if status == Status.FAILED:
+            record(order, "payment_failed", facts=facts_of(snapshot) | {"instrument": payment.instrument})
     return payment
 
 
@@ -98,10 +99,12 @@ def receive(order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
         snapshot.livemode,
     )
     payment.save()
-    record(order, "payment_received", facts=facts_of(snapshot) | {"instrument": payment.instrument})
+    late = status_before in ENDED_ORDERS
+    facts = facts_of(snapshot) | {"instrument": payment.instrument}
+    record(order, "payment_late" if late else "payment_received", facts=facts)
     complete_if_paid(order)
     order.refresh_from_db()
-    if status_before in ENDED_ORDERS:
+    if late:
         show(OpenItem.Kind.PAID_LATE, order, payment, snapshot)
     elif order.paid_amount > order.total:
         show(OpenItem.Kind.OVERPAID, order, payment, snapshot)

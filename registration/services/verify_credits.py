@@ -20,14 +20,14 @@ Kind = CreditEntry.Kind
 EMPTIED_BY = {
     Credit.Status.APPLIED: {Kind.APPLIED, Kind.ADJUSTED},
     Credit.Status.EXPIRED: {Kind.EXPIRED, Kind.ADJUSTED},
-    Credit.Status.VOIDED: {Kind.VOIDED, Kind.ADJUSTED},
+    Credit.Status.VOIDED: {Kind.VOIDED, Kind.ADJUSTED, Kind.PAID_OUT},
     Credit.Status.PAID_OUT: {Kind.PAID_OUT},
 }
 """Which last entry may have left nothing of a credit in each status."""
 
 
 class CreditRow(NamedTuple):
-    """What is read of a credit."""
+    """What is read of a credit; ``still_out`` says whether money of its refund left the house and stayed away."""
 
     pk: int
     status: str
@@ -38,6 +38,7 @@ class CreditRow(NamedTuple):
     refund_currency: str | None
     refund_order_id: int | None
     source_order_id: int | None
+    still_out: bool
 
     @property
     def number(self) -> str:
@@ -77,7 +78,13 @@ def check(low: int, high: int) -> Found:
 def _credits(keys: Keys) -> Iterator[tuple[Any, ...]]:
     columns = ("pk", "status", "amount", "remaining_amount", "currency", "conference__currency")
     links = ("refund__currency", "refund__order_id", "source_order_id")
-    return iter(Credit.objects.filter(**between("pk", keys)).order_by("pk").values_list(*columns, *links))
+    moved = RefundPart.objects.filter(
+        refund=OuterRef("refund"),
+        channel__in=[RefundPart.Channel.STRIPE, RefundPart.Channel.MANUAL],
+        state__in=ACCEPTED,
+    )
+    rows = Credit.objects.filter(**between("pk", keys)).order_by("pk").annotate(still_out=Exists(moved))
+    return iter(rows.values_list(*columns, *links, "still_out"))
 
 
 def _entries(keys: Keys) -> Iterator[tuple[Any, ...]]:
@@ -116,6 +123,10 @@ def _balance(credit: CreditRow, entries: list[EntryRow]) -> Iterator[str]:
         yield f"is {credit.status} with {total} remaining"
     elif total == 0 and entries and entries[-1].kind not in EMPTIED_BY.get(Credit.Status(credit.status), set()):
         yield f"is {credit.status}, its last entry {entries[-1].kind}"
+    elif entries and entries[-1].kind == Kind.PAID_OUT and credit.refund_order_id is not None:
+        status = Credit.Status.PAID_OUT if credit.still_out else Credit.Status.VOIDED
+        if credit.status != status:
+            yield f"is {credit.status}, its refund says {status}"
 
 
 def _chain(credit: CreditRow) -> Iterator[str]:

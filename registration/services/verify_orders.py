@@ -64,16 +64,19 @@ class PartRow(NamedTuple):
     state: str
     currency: str
     amount: Decimal
+    channel: str
 
 
 class RefundRow(NamedTuple):
-    """What is read of a refund."""
+    """What is read of a refund; ``has_note`` says whether a credit note records it."""
 
     pk: int
     order_id: int
     state: str
     currency: str
     amount: Decimal
+    source: str
+    has_note: bool
 
 
 class Balance(NamedTuple):
@@ -147,12 +150,14 @@ def _payments(keys: Keys) -> Iterable[tuple[Any, ...]]:
 
 def _parts(keys: Keys) -> Iterable[tuple[Any, ...]]:
     columns = ("pk", "payment_id", "refund_id", "refund__order_id", "payment__order_id", "state", "currency", "amount")
-    return RefundPart.objects.filter(**between("payment__order_id", keys)).order_by().values_list(*columns)
+    rows = RefundPart.objects.filter(**between("payment__order_id", keys)).order_by()
+    return rows.values_list(*columns, "channel")
 
 
 def _refunds(keys: Keys) -> Iterable[tuple[Any, ...]]:
-    columns = ("pk", "order_id", "state", "currency", "amount")
-    return Refund.objects.filter(**between("order_id", keys)).order_by().values_list(*columns)
+    columns = ("pk", "order_id", "state", "currency", "amount", "source", "has_note")
+    rows = Refund.objects.filter(**between("order_id", keys)).order_by()
+    return rows.annotate(has_note=Exists(Credit.objects.filter(refund=OuterRef("pk")))).values_list(*columns)
 
 
 def _notes(keys: Keys) -> dict[int, Decimal]:
@@ -248,6 +253,8 @@ def _payment(payment: PaymentRow, kept: Balance, order: OrderRow) -> Iterator[st
         yield f"is in {payment.currency}, its order in {order.currency}"
     if payment.status == Payment.Status.REFUNDED and kept.refunded != payment.amount:
         yield f"is REFUNDED, but {kept.refunded} of {payment.amount} went back"
+    if payment.status == Payment.Status.SUCCEEDED and ZERO < payment.amount <= kept.refunded:
+        yield "is SUCCEEDED, but all of it went back"
     if payment.method == Payment.Method.CREDIT and kept.paid > 0 and payment.credit_id is None:
         yield "was paid by credit, but by none that is known"
 
@@ -267,6 +274,15 @@ def _refund(refund: RefundRow, order: OrderRow, parts: list[PartRow]) -> Iterato
         yield f"is over {refund.amount}, its parts over {total}"
     if parts and refund.state != (state := min((part.state for part in parts), key=lambda each: RANK.get(each, -1))):
         yield f"is {refund.state}, its parts are {state}"
+    if needs_note(refund, parts) and not refund.has_note:
+        yield "has no credit note"
+
+
+def needs_note(refund: RefundRow, parts: list[PartRow]) -> bool:
+    """Whether a credit must record it: all of it is decided, and not all of it went back to the credit it paid with."""
+    if refund.source == Refund.Source.EXTERNAL or any(part.state in RESERVING_STATES for part in parts):
+        return False
+    return any(part.state in ACCEPTED_STATES and part.channel != RefundPart.Channel.CREDIT_RETURN for part in parts)
 
 
 def strays() -> Found:

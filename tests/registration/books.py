@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
-from registration.models import Conference, Order, Payment, Refund, RefundPart
+from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -47,6 +47,16 @@ def make_refund(order: Order, amount: str, state: str, stripe_refund_id: str | N
     refund = Refund.objects.create(
         order=order, amount=Decimal(amount), state=state, destination=Refund.Destination.CARD
     )
+    if state == Refund.State.SUCCEEDED:
+        Credit.objects.create(
+            user=order.user,
+            conference=order.conference,
+            amount=refund.amount,
+            remaining_amount=Decimal("0.00"),
+            status=Credit.Status.PAID_OUT,
+            source_order=order,
+            refund=refund,
+        )
     return RefundPart.objects.create(
         refund=refund,
         payment=order.payments.get(),

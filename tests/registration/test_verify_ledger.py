@@ -88,7 +88,7 @@ def by_hand(statement: str, *values: Any) -> None:
 
 
 def test_books_that_agree_are_said_to(order: Order, credit: Credit) -> None:
-    assert verify() == "2 orders and 1 credits agree with their rows.\n"
+    assert verify() == "2 orders and 2 credits agree with their rows.\n"
 
 
 @pytest.mark.parametrize("chunk", [1, 2])
@@ -171,7 +171,6 @@ def test_a_credit_changed_by_hand_is_named(column: str, value: str, credit: Cred
 
 def test_a_deleted_payment_shows_on_its_order(order: Order, credit: Credit) -> None:
     target = Order.objects.get(total=Decimal("30.00"))
-    CreditEntry.objects.filter(payment__order=target)
     with guards_off(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM registration_creditentry WHERE payment_id IS NOT NULL")
         cursor.execute("DELETE FROM registration_payment WHERE order_id = %s", [target.pk])
@@ -188,6 +187,31 @@ def test_a_deleted_credit_shows_on_what_it_paid(credit: Credit) -> None:
         cursor.execute("DELETE FROM registration_credit WHERE id = %s", [credit.pk])
 
     assert [line for line in findings() if "was paid by credit, but by none that is known" in line]
+
+
+def test_a_deleted_credit_note_shows_on_its_refund(order: Order) -> None:
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registration_creditentry")
+        cursor.execute("DELETE FROM registration_credit")
+
+    assert findings() == [f"refund {order.refunds.get().number} of order {order.reference}: has no credit note"]
+
+
+def test_a_deleted_credit_shows_on_the_history_that_names_it(order: Order, conference: Conference) -> None:
+    gift = Credit.objects.create(user=order.user, conference=conference, amount=Decimal("5.00"))
+    record(order, "credit_issued", facts={"credit": gift.number, "amount": gift.amount})
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registration_creditentry WHERE credit_id = %s", [gift.pk])
+        cursor.execute("DELETE FROM registration_credit WHERE id = %s", [gift.pk])
+
+    assert findings() == [f"credit {gift.number}: is gone, the history of order {order.reference} names it"]
+
+
+def test_a_note_says_paid_out_only_while_the_money_is_out(order: Order) -> None:
+    note = Credit.objects.get(refund__order=order)
+    by_hand("UPDATE registration_credit SET status = %s WHERE id = %s", "VOIDED", note.pk)
+
+    assert findings() == [f"credit {note.number}: is VOIDED, its refund says PAID_OUT"]
 
 
 @pytest.mark.parametrize(
@@ -232,5 +256,5 @@ def test_json_names_row_and_problem_and_ends_with_the_sum(order: Order) -> None:
     lines = [json.loads(line) for line in findings(json=True)]
     assert lines == [
         {"row": f"order {order.reference}", "problem": "reserved is 1.00, its rows say 0.00"},
-        {"orders": 1, "credits": 0, "findings": 1},
+        {"orders": 1, "credits": 1, "findings": 1},
     ]
