@@ -65,7 +65,7 @@ class Api:
     def handle(self, request: Request) -> Answer:
         """Serve one request."""
         request_id = new_id("req")
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        key = (request.headers.get("Idempotency-Key") or None) if request.method == "POST" else None
         try:
             answer = self._serve(request, request_id, key)
         except ApiError as error:
@@ -79,6 +79,7 @@ class Api:
     def _serve(self, request: Request, request_id: str, key: str | None) -> Answer:
         account = account_id(authenticate(request.headers))
         _check_version(request.headers)
+        _check_account(request.headers, account)
         fault = self._faults.take(account, request.method, request.path, request.raw)
         name = fault["fault"] if fault else None
         if name in faults.BEFORE:
@@ -188,6 +189,13 @@ def _check_version(headers: Mapping[str, str]) -> None:
     version = headers.get("Stripe-Version", API_VERSION)
     if version != API_VERSION:
         raise invalid(f"Invalid Stripe API version: {version}. The stripe-sandbox only speaks {API_VERSION}.")
+
+
+def _check_account(headers: Mapping[str, str], own: str) -> None:
+    wanted = headers.get("Stripe-Account", own)
+    if wanted != own:
+        message = f"The provided key does not have access to account '{wanted}' (or that account does not exist)."
+        raise ApiError(403, message, code="account_invalid", saved=False)
 
 
 def _encode(body: dict[str, Any]) -> bytes:

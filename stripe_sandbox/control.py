@@ -145,7 +145,8 @@ class Control:
         payments = body.get("payments")
         if not isinstance(payments, list):
             raise invalid("payments must be a list.", "payments")
-        return dict(seed(self._context(body), self._faults, payments, replace=bool(body.get("replace"))))
+        replace, available = bool(body.get("replace")), body.get("available")
+        return dict(seed(self._context(body), self._faults, payments, replace=replace, available=available))
 
     def _state(self, body: Body) -> Body:
         ctx = self._context(body)

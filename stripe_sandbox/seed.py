@@ -17,7 +17,14 @@ from .store import Record
 Rows = list[tuple[str, Record]]
 
 
-def seed(ctx: Context, faults: Faults, payments: list[dict[str, Any]], *, replace: bool = False) -> dict[str, int]:
+def seed(
+    ctx: Context,
+    faults: Faults,
+    payments: list[dict[str, Any]],
+    *,
+    replace: bool = False,
+    available: dict[str, int] | None = None,
+) -> dict[str, int]:
     """Store payments with their refunds and disputes; those that exist already are left alone.
 
     Args:
@@ -25,6 +32,7 @@ def seed(ctx: Context, faults: Faults, payments: list[dict[str, Any]], *, replac
         faults: Where faults that a payment asks for are ordered.
         payments: As described in the README.
         replace: Overwrite payments that exist.
+        available: What the account has afterwards, by currency, so that seeded refunds can wait for money.
     """
     known = set() if replace else ctx.store.ids(ctx.account, "payment_intent")
     fresh = [payment for payment in payments if payment.get("id") not in known]
@@ -34,6 +42,8 @@ def seed(ctx: Context, faults: Faults, payments: list[dict[str, Any]], *, replac
             rows.extend(_rows(ctx, payment))
         ctx.store.put_many(ctx.account, rows)
         _book(ctx, rows)
+        for currency, amount in (available or {}).items():
+            balance.set_available(ctx, currency.lower(), int(amount))
         faults.add_many([rule for payment in fresh for rule in _faults(ctx, payment)])
     return {"created": len(fresh), "skipped": len(payments) - len(fresh)}
 

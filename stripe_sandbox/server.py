@@ -187,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, path: str, query: str, body: bytes) -> Answer:
         try:
+            if self.headers.get("Origin"):
+                raise ApiError(403, "The control API does not answer to web pages.")
             given = json.loads(body) if body else {}
             if not isinstance(given, dict):
                 raise invalid("The body must be a JSON object.")

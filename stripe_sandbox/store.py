@@ -25,9 +25,10 @@ CREATE TABLE IF NOT EXISTS records (
     created INTEGER, charge TEXT, payment_intent TEXT, customer TEXT, type TEXT, source TEXT, email TEXT,
     currency TEXT, status TEXT, body TEXT NOT NULL, UNIQUE (account, kind, id));
 CREATE INDEX IF NOT EXISTS by_created ON records (account, kind, created, seq);
-CREATE INDEX IF NOT EXISTS by_charge ON records (account, kind, charge) WHERE charge IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_intent ON records (account, kind, payment_intent) WHERE payment_intent IS NOT NULL;
-CREATE INDEX IF NOT EXISTS by_source ON records (account, kind, source) WHERE source IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_charge ON records (account, kind, charge, created) WHERE charge IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_intent ON records (account, kind, payment_intent, created)
+    WHERE payment_intent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_source ON records (account, kind, source, created) WHERE source IS NOT NULL;
 CREATE INDEX IF NOT EXISTS pending_refunds ON records (account) WHERE kind = 'refund' AND status = 'pending';
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS idempotency (

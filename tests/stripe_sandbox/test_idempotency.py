@@ -76,7 +76,7 @@ def test_other_parameters_under_a_key_are_refused(client: Client, pay: Pay) -> N
 def test_failed_validation_is_not_kept_but_a_refusal_is(client: Client, pay: Pay, control: Control) -> None:
     intent = pay(1000)
     with pytest.raises(stripe.InvalidRequestError):
-        client.v1.refunds.create({"payment_intent": intent.id, "amount": "x"}, {"idempotency_key": "k"})  # type: ignore[typeddict-item]
+        client.v1.refunds.create({"payment_intent": intent.id, "amount": "x"}, {"idempotency_key": "k"})
     client.v1.refunds.create({"payment_intent": intent.id, "amount": 500}, {"idempotency_key": "k"})
     for _ in range(2):
         with pytest.raises(stripe.InvalidRequestError) as caught:

@@ -167,7 +167,7 @@ def test_metadata_is_merged_and_unset(client: Client, pay: Pay) -> None:
 
     assert after.metadata.to_dict() == {"b": "2", "c": "3"}
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        client.v1.refunds.update(refund.id, {"amount": 5})  # type: ignore[typeddict-unknown-key]
+        client.v1.refunds.update(refund.id, {"amount": 5})
     assert caught.value.code == "parameter_unknown"
 
 

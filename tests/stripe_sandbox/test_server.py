@@ -68,6 +68,20 @@ def test_headers_and_index_say_what_this_is(server: SandboxServer) -> None:
     assert "SIMULATED" in page
 
 
+def test_a_key_acts_for_its_own_account_only(server: SandboxServer) -> None:
+    own = raw(server.url, "GET", "/v1/account")[1]["id"]
+
+    assert raw(server.url, "GET", "/v1/refunds", Stripe_Account=own)[0] == 200
+    assert raw(server.url, "GET", "/v1/refunds", Stripe_Account="acct_other")[0] == 403
+
+
+def test_web_pages_cannot_control_it(server: SandboxServer, client: stripe.StripeClient) -> None:
+    status, _, _ = raw(server.url, "POST", "/_sandbox/faults", '{"fault": "reset"}', Origin="https://example.com")
+
+    assert status == 403
+    assert client.v1.refunds.list().data == []
+
+
 def test_searching_is_left_out(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.charges.search({"query": "amount>5"})
@@ -131,6 +145,18 @@ def test_seeding_is_quiet_quick_and_repeatable(client: stripe.StripeClient, cont
     with pytest.raises(stripe.InvalidRequestError, match="not refundable"):
         client.v1.refunds.create({"payment_intent": "pi_sim_2"})
     assert client.v1.refunds.create({"payment_intent": "pi_sim_3"}).amount == 603
+
+
+def test_seeded_refund_waits_for_money(client: stripe.StripeClient, control: Control) -> None:
+    refund = {"id": "re_sim_a", "amount": 60, "status": "pending", "pending_reason": "insufficient_funds"}
+    payment = {"id": "pi_sim_a", "amount": 100, "currency": "eur", "refunds": [refund]}
+    control("seed", {"account_key": KEY, "payments": [payment], "available": {"eur": 59}})
+
+    control("tick", {})
+    assert client.v1.refunds.retrieve("re_sim_a").pending_reason == "insufficient_funds"
+
+    control("balance", {"account_key": KEY, "available": {"eur": 60}})
+    assert client.v1.refunds.retrieve("re_sim_a").status == "succeeded"
 
 
 def test_seeded_refunds_within_the_charge(control: Control) -> None:
