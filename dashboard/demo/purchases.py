@@ -287,6 +287,7 @@ class Purchases:
     def note(self, order: Order, text: str, at: datetime, by: User) -> None:
         """A remark of staff."""
         self.notes.append(Note(conference=order.conference, order=order, text=text, author=by, created_at=at))
+        self.say(order, at, "note_added", by, note=text)
 
     def say(
         self,
