@@ -108,6 +108,13 @@ class Desk:
         counts = OpenItem.objects.unresolved().filter(conference=self.conference).values_list("kind")
         return dict(counts.annotate(count=Count("pk")).order_by("kind"))
 
+    @property
+    def attention_words(self) -> str:
+        """The same in words: "3 refund failed, 2 being verified."."""
+        labels = dict(OpenItem.Kind.choices)
+        told = [f"{count} {str(labels.get(kind, kind)).lower()}" for kind, count in self.attention.items()]
+        return f"{', '.join(told)}." if told else ""
+
     @cached_property
     def queues(self) -> list[Queue]:
         """Shortcuts to the orders that wait, with how many they are."""

@@ -1,0 +1,182 @@
+"""What a row and a page say about an order: its second line, its one useful action, the widths of its bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from registration.models import OpenItem, Order, Payment, Refund, RefundPart
+from registration.models.refund import ACCEPTED
+from registration.money import ZERO, format_amount
+from registration.services.planner import blocked_reason
+
+BAR_WIDTH = 120
+SPLIT_WIDTH = 1000
+SPLIT_GAP = 3
+UNDER_WAY = (Refund.State.AWAITING_APPROVAL, Refund.State.REQUESTED, Refund.State.PENDING, Refund.State.REQUIRES_ACTION)
+
+
+@dataclass(frozen=True)
+class SecondLine:
+    """What stands below the status; ``tone`` is "warn", "wait" or nothing."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """The one useful thing to do with an order; ``drawer`` says that it opens over the page."""
+
+    kind: str
+    label: str
+    url: str
+    key: str = ""
+    drawer: bool = False
+
+
+def second_line(order: Order) -> SecondLine | None:
+    """What deserves a look beside the status, the most urgent first. Reads only what ``for_list`` fetched."""
+    return _of_attention(order) or _of_moving(order) or _of_blocked(order) or _of_quiet(order)
+
+
+def useful_action(order: Order, user: Any, reason: str) -> Action | None:
+    """What the user can usefully do next; ``reason`` is why nothing can be refunded, or empty."""
+    may = user.has_perm if user is not None else lambda _permission: True
+    detail = reverse("order_detail", args=[order.reference])
+    kinds = {item.kind for item in open_items(order)}
+    if OpenItem.Kind.FAILED in kinds and may("registration.refund_order"):
+        return Action("resolve", _("Resolve"), f"{detail}#refunds")
+    if not reason and may("registration.refund_order"):
+        return Action("refund", _("Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True)
+    pending = order.status == Order.Status.PENDING
+    if pending and getattr(order, "has_credit", False) and may("registration.apply_credit"):
+        return Action("credit", _("Apply credit"), reverse("credit_apply", args=[order.reference]), "c", drawer=True)
+    return None
+
+
+def open_items(order: Order) -> list[OpenItem]:
+    """What waits for somebody on this order."""
+    return [item for item in order.open_items.all() if item.resolved_at is None]
+
+
+def moving_parts(order: Order) -> list[RefundPart]:
+    """Movements whose outcome is still awaited."""
+    return [part for refund in order.refunds.all() for part in refund.parts.all() if part.state in UNDER_WAY]
+
+
+def moving_amount(order: Order) -> Decimal:
+    """What is decided or at Stripe but has not arrived, in the order's currency."""
+    return _total(part.amount for part in moving_parts(order)) + unconfirmed_amount(order)
+
+
+def settled_amount(order: Order) -> Decimal:
+    """What went back and is not on its way any more, in the order's currency."""
+    parts = moving_parts(order)
+    at_stripe = _total(part.amount for part in parts if part.state in ACCEPTED)
+    return max(order.refunded_amount - at_stripe, ZERO)
+
+
+def unconfirmed_amount(order: Order) -> Decimal:
+    """What may or may not have gone out, in the order's currency."""
+    parts = (part for refund in order.refunds.all() for part in refund.parts.all())
+    return _total(part.amount for part in parts if part.state == Refund.State.UNCONFIRMED)
+
+
+def bar_of(order: Order) -> dict[str, int]:
+    """Widths of the slim bar: the shares of what was paid that are left and on their way."""
+    if order.paid_amount <= 0:
+        return {}
+    left = _width(order.refundable_amount, order.paid_amount, BAR_WIDTH)
+    moving = _width(moving_amount(order), order.paid_amount, BAR_WIDTH - left)
+    return {"left": left, "moving": moving}
+
+
+def split_parts(parts: Iterable[tuple[str, str, Decimal, str]], total: Decimal) -> list[dict[str, Any]]:
+    """Lay (tone, label, amount, amount in words) side by side on the scale of a split bar."""
+    drawn: list[dict[str, Any]] = []
+    x = 0
+    for tone, label, amount, words in parts:
+        width = _width(amount, total, SPLIT_WIDTH - x)
+        drawn.append({"tone": tone, "x": x, "width": max(width - SPLIT_GAP, 1 if width else 0)})
+        drawn[-1] |= {"label": label, "amount": words}
+        x += width
+    return drawn
+
+
+def _width(amount: Decimal, whole: Decimal, room: int) -> int:
+    scale = BAR_WIDTH if room <= BAR_WIDTH else SPLIT_WIDTH
+    return max(0, min(room, round(amount * scale / whole))) if whole > 0 else 0
+
+
+def _of_attention(order: Order) -> SecondLine | None:
+    items = open_items(order)
+    kinds = [item.kind for item in items]
+    if OpenItem.Kind.FAILED in kinds:
+        refund_id = items[kinds.index(OpenItem.Kind.FAILED)].refund_id
+        failed = next((refund for refund in order.refunds.all() if refund.pk == refund_id), None)
+        return SecondLine(_failed(failed), "warn")
+    if (unconfirmed := unconfirmed_amount(order)) > 0:
+        return SecondLine(_("%(amount)s being verified") % {"amount": _plain(unconfirmed, order)}, "wait")
+    told = [item for item in items if item.kind != OpenItem.Kind.DISPUTED]
+    return SecondLine(str(told[0].get_kind_display()), "wait") if told else None
+
+
+def _failed(refund: Refund | None) -> str:
+    if refund is None:
+        return _("Refund failed")
+    return _("Refund of %(amount)s failed") % {"amount": format_amount(refund.amount, refund.currency)}
+
+
+def _of_moving(order: Order) -> SecondLine | None:
+    amount = _total(part.amount for part in moving_parts(order))
+    return SecondLine(_("%(amount)s in progress") % {"amount": _plain(amount, order)}) if amount > 0 else None
+
+
+def _of_blocked(order: Order) -> SecondLine | None:
+    held_back = order.refundable_amount > 0 and order.status in (Order.Status.PAID, Order.Status.PARTIALLY_REFUNDED)
+    reason = blocked_reason(order) if held_back else ""
+    return SecondLine(reason, "wait") if reason else None
+
+
+def _of_quiet(order: Order) -> SecondLine | None:
+    if order.status == Order.Status.PENDING and order.hold_expires_at:
+        return SecondLine(_held(order))
+    payments = [payment for payment in order.payments.all() if payment.is_captured]
+    if payments and all(payment.method == Payment.Method.COMP for payment in payments):
+        return SecondLine(_("Complimentary"))
+    parts = [part for refund in order.refunds.all() for part in refund.parts.all()]
+    if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):
+        return SecondLine(_("Paid out as credit"))
+    return None
+
+
+def _held(order: Order) -> str:
+    assert order.hold_expires_at is not None  # noqa: S101
+    minutes = int((order.hold_expires_at - timezone.now()).total_seconds() // 60)
+    if minutes < 0:
+        return _("Hold has ended")
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return _("Held for %(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    return _("Held for %(minutes)s min") % {"minutes": minutes}
+
+
+def _all_credit(parts: Sequence[RefundPart]) -> bool:
+    channels = (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN)
+    moved = [part for part in parts if part.state == Refund.State.SUCCEEDED]
+    return bool(moved) and all(part.channel in channels for part in moved)
+
+
+def _plain(amount: Decimal, order: Order) -> str:
+    return format_amount(amount, order.currency)
+
+
+def _total(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)

@@ -1,0 +1,172 @@
+"""What the page of orders shows, put together once for the page and for its pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.filters import OrderFilter
+from dashboard.paging import COUNT_CAP, KeysetPage, capped_counts, keyset_page
+from dashboard.rows import listed_orders
+from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
+from registration.models import Conference, Order
+
+CHIP_PARAMETERS = ("status", "refundable")
+FILTER_PARAMETERS = ("attention", "method", "since", "until", "least", "most")
+KEPT_PARAMETERS = ("q", *CHIP_PARAMETERS, *FILTER_PARAMETERS, "sort")
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is one link away."""
+
+    label: str
+    url: str
+    count: str
+    current: bool
+
+
+class OrderList:
+    """The orders of one conference as an address asks for them."""
+
+    def __init__(self, request: HttpRequest, conference: Conference) -> None:
+        self.request = request
+        self.conference = conference
+        self.asked = {key: request.GET[key].strip() for key in KEPT_PARAMETERS if request.GET.get(key, "").strip()}
+        self.sort, self._field, self._descending = sort_of(self.asked.get("sort", ""))
+        if self.sort == DEFAULT_SORT:
+            self.asked.pop("sort", None)
+
+    @cached_property
+    def filter(self) -> OrderFilter:
+        """The filters with what was asked; what cannot be read is left out and told."""
+        return OrderFilter(self.asked, queryset=listed_orders(), conference=self.conference)
+
+    def orders(self) -> QuerySet[Order]:
+        """All that the filters leave, sorted, for the export."""
+        sign = "-" if self._descending else ""
+        found: QuerySet[Order] = self.filter.qs.filter(conference=self.conference)
+        return found.order_by(f"{sign}{self._field}", f"{sign}pk")
+
+    @cached_property
+    def page(self) -> KeysetPage[Order]:
+        """The rows shown."""
+        return keyset_page(
+            self.orders(),
+            self._field,
+            descending=self._descending,
+            after=self.request.GET.get("after", ""),
+            before=self.request.GET.get("before", ""),
+        )
+
+    @cached_property
+    def table(self) -> OrderTable:
+        """The rows as a table."""
+        table = OrderTable(
+            self.page.rows, user=self.request.user, currency=self.conference.currency, order_by=self.sort
+        )
+        table.hx_target = "#orders"
+        return table
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        """Filters by status with what each would find, given the search and the other filters."""
+        base = self._unchipped()
+        wanted: dict[str, tuple[str, dict[str, str], QuerySet[Order]]] = {
+            "all": (_("All"), {}, base),
+            "refundable": (_("Refundable"), {"refundable": "true"}, base.filter(refundable_amount__gt=0)),
+        }
+        for status in Order.Status:
+            wanted[status] = (str(status.label), {"status": status.value}, base.filter(status=status))
+        self._counts = capped_counts({name: queryset for name, (_label, _query, queryset) in wanted.items()})
+        return [
+            Chip(label, self.url(drop=CHIP_PARAMETERS, **query), _said(self._counts[name]), self._is_current(query))
+            for name, (label, query, _queryset) in wanted.items()
+        ]
+
+    @property
+    def summary(self) -> str:
+        """How much of it is on this page: "25 of 1,284 orders"."""
+        found = self._found()
+        words = ngettext("%(shown)s of %(found)s order", "%(shown)s of %(found)s orders", found)
+        return words % {"shown": len(self.page.rows), "found": _said(found)}
+
+    @property
+    def announcement(self) -> str:
+        """What a screen reader hears after a search."""
+        found = self._found()
+        return ngettext("%(found)s order", "%(found)s orders", found) % {"found": _said(found)}
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether the address asks for less than everything."""
+        return any(key != "sort" for key in self.asked)
+
+    @property
+    def filter_count(self) -> int:
+        """How many filters of the panel are on."""
+        return sum(key in self.asked for key in FILTER_PARAMETERS)
+
+    @property
+    def newer_url(self) -> str:
+        """The page before this one."""
+        return self.url(before=self.page.before) if self.page.before else ""
+
+    @property
+    def older_url(self) -> str:
+        """The page behind this one."""
+        return self.url(after=self.page.after) if self.page.after else ""
+
+    @property
+    def address(self) -> str:
+        """This page's own address, without what is empty."""
+        place = {key: self.request.GET[key] for key in ("after", "before") if self.request.GET.get(key)}
+        return self.url(**place)
+
+    @property
+    def export_url(self) -> str:
+        """The same orders as a file."""
+        return self._to("order_export", self.asked)
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What the search form sends along although it has no field for it."""
+        return {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, "sort")}
+
+    def url(self, *, drop: tuple[str, ...] = (), **changes: str) -> str:
+        """The address of the list with some parameters changed."""
+        return self._to("order_list", {k: v for k, v in self.asked.items() if k not in drop} | changes)
+
+    def _to(self, name: str, query: dict[str, str]) -> str:
+        return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
+
+    def _unchipped(self) -> QuerySet[Order]:
+        asked = {key: value for key, value in self.asked.items() if key not in CHIP_PARAMETERS}
+        orders: Any = OrderFilter(asked, queryset=Order.objects.all(), conference=self.conference).qs
+        narrowed: QuerySet[Order] = orders.filter(conference=self.conference)
+        return narrowed
+
+    def _is_current(self, query: dict[str, str]) -> bool:
+        return {key: self.asked[key] for key in CHIP_PARAMETERS if key in self.asked} == query
+
+    def _found(self) -> int:
+        current = [chip for chip in self.chips if chip.current]
+        names = ["all", "refundable", *Order.Status]
+        if current:
+            return self._counts[names[self.chips.index(current[0])]]
+        return capped_counts({"found": self.orders()})["found"]
+
+
+def _said(count: int) -> str:
+    if count > COUNT_CAP:
+        return _("over %(count)s") % {"count": number_format(COUNT_CAP, force_grouping=True)}
+    return str(number_format(count, force_grouping=True))

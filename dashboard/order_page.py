@@ -1,0 +1,283 @@
+"""What the page of one order shows: where its money is, and how it came there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet, Sum, prefetch_related_objects
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
+from dashboard.order_refunds import RefundEntry, refund_entries
+from dashboard.stripe_links import payment_url
+from dashboard.templatetags.desk import moment, person
+from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
+from registration.models.refund import RESERVING, State
+from registration.money import ZERO, format_amount, format_money, quantize_money
+from registration.sentences import sentence
+from registration.services.planner import blocked_reason, usable
+
+OTHER_ORDERS = 5
+MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
+HUES = {
+    "succeeded": "green",
+    "paid": "green",
+    "failed": "red",
+    "pending": "blue",
+    "unconfirmed": "amber",
+    "opened": "amber",
+    "issued": "violet",
+    "applied": "violet",
+}
+"""Colour of a timeline entry by the last word of its kind."""
+
+
+@dataclass(frozen=True)
+class LineEntry:
+    """A line item with what of it went back and is left, without symbols."""
+
+    item: OrderLineItem
+    total: str
+    refunded: str
+    moving: str
+    left: str
+    has_refunded: bool
+    has_left: bool
+
+
+@dataclass(frozen=True)
+class PaymentEntry:
+    """A payment with what of it can still go back, without symbols."""
+
+    payment: Payment
+    reference: str
+    url: str
+    amount: str
+    left: str
+    has_left: bool
+    dispute: str
+
+
+class OrderPage:
+    """One order for one member of staff."""
+
+    def __init__(self, order: Order, user: Any) -> None:
+        self.order = order
+        self.user = user
+        self.conference = order.conference
+        prefetch_related_objects(
+            [order],
+            Prefetch("payments", Payment.objects.select_related("credit")),
+            Prefetch("refunds", Refund.objects.select_related("requested_by")),
+            Prefetch("refunds__parts", RefundPart.objects.select_related("credit")),
+            Prefetch("open_items", OpenItem.objects.unresolved()),
+        )
+        order.has_credit = self.credit_left > 0  # type: ignore[attr-defined]
+
+    @property
+    def attendee(self) -> str:
+        """The name on the order, or the account's."""
+        return self.order.billing_name or person(self.order.user)
+
+    @property
+    def email(self) -> str:
+        """The address on the order, or the account's."""
+        return self.order.billing_email or self.order.user.email
+
+    @cached_property
+    def reason(self) -> str:
+        """Why nothing can be refunded; empty when something can."""
+        return blocked_reason(self.order)
+
+    @cached_property
+    def action(self) -> Action | None:
+        """The page's one ink button."""
+        return useful_action(self.order, self.user, self.reason)
+
+    @property
+    def may_refund(self) -> bool:
+        """Whether the user could refund something now."""
+        return not self.reason and bool(self.user.has_perm("registration.refund_order"))
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether the user could pay the order with credit."""
+        pending = self.order.status == Order.Status.PENDING
+        return pending and self.credit_left > 0 and bool(self.user.has_perm("registration.apply_credit"))
+
+    @property
+    def stripe_url(self) -> str:
+        """Where Stripe shows the first of the payments."""
+        return next((entry.url for entry in self.payments if entry.url), "")
+
+    @property
+    def strip(self) -> list[tuple[str, str]]:
+        """The account: what was paid is what went back, what is on its way and what is left."""
+        order = self.order
+        return [
+            (_("Total"), self._money(order.total)),
+            (_("Paid"), self._money(order.paid_amount)),
+            (_("Refunded"), self._money(settled_amount(order))),
+            (_("On its way"), self._money(moving_amount(order))),
+        ]
+
+    @property
+    def left(self) -> str:
+        """What can still go back."""
+        return self._money(self.order.refundable_amount)
+
+    @property
+    def credit_only(self) -> str:
+        """How much of that can only go back as credit; empty for nothing."""
+        amounts = (
+            p.refundable_amount for p in self.order.payments.all() if p.method == Payment.Method.CREDIT and usable(p)
+        )
+        amount = min(sum(amounts, ZERO), self.order.refundable_amount)
+        return self._money(amount) if amount else ""
+
+    @property
+    def split(self) -> list[dict[str, Any]]:
+        """The same account as a bar."""
+        order = self.order
+        parts = [
+            ("refunded", _("Refunded"), settled_amount(order)),
+            ("moving", _("On its way"), moving_amount(order)),
+            ("left", _("Refundable"), order.refundable_amount),
+        ]
+        with_words = ((tone, label, amount, self._money(amount)) for tone, label, amount in parts)
+        return split_parts(with_words, order.paid_amount)
+
+    @property
+    def paid(self) -> str:
+        """What came in."""
+        return self._money(self.order.paid_amount)
+
+    @cached_property
+    def lines(self) -> list[LineEntry]:
+        """The line items."""
+        gone = Sum("refund_lines__amount", filter=Q(refund_lines__refund__state=State.SUCCEEDED))
+        moving = Sum("refund_lines__amount", filter=Q(refund_lines__refund__state__in=MOVING))
+        return [self._line(item) for item in self.order.line_items.annotate(gone=gone, moving=moving)]
+
+    @cached_property
+    def payments(self) -> list[PaymentEntry]:
+        """The payments, newest first."""
+        return [self._payment(payment) for payment in reversed(self.order.payments.all())]
+
+    @cached_property
+    def refunds(self) -> list[RefundEntry]:
+        """The refunds, newest first."""
+        return refund_entries(self.order)
+
+    @property
+    def attention(self) -> list[str]:
+        """What waits for somebody, in words."""
+        return [str(item.get_kind_display()) for item in open_items(self.order)]
+
+    @property
+    def disputes(self) -> list[str]:
+        """The payments that Stripe does not let us refund."""
+        return [entry.dispute for entry in self.payments if entry.dispute]
+
+    @cached_property
+    def credits(self) -> QuerySet[Credit]:
+        """The attendee's credits at this conference, and whatever this order made into credit."""
+        of_attendee = Q(user=self.order.user_id, conference=self.order.conference_id)
+        return Credit.objects.filter(of_attendee | Q(source_order=self.order.pk)).order_by("-pk")
+
+    @cached_property
+    def credit_left(self) -> Decimal:
+        """What the attendee could spend now."""
+        return sum((credit.remaining_amount for credit in self.credits if credit.is_spendable), ZERO)
+
+    @property
+    def credit_available(self) -> str:
+        """The same, as an amount."""
+        return self._money(self.credit_left)
+
+    @property
+    def issued(self) -> list[dict[str, Any]]:
+        """Credits that this order was refunded to."""
+        return [
+            {"credit": credit, "amount": self._money(credit.amount), "left": self._money(credit.remaining_amount)}
+            for credit in self.credits
+            if credit.source_order_id == self.order.pk
+        ]
+
+    @property
+    def used(self) -> list[dict[str, Any]]:
+        """Credits that paid for this order."""
+        payments = (entry.payment for entry in self.payments)
+        return [{"credit": p.credit, "amount": self._money(p.amount)} for p in payments if p.credit]
+
+    @cached_property
+    def history(self) -> list[HistoryEntry]:
+        """What happened, newest first."""
+        return list(self.order.history.select_related("actor").order_by("-position"))
+
+    @property
+    def timeline(self) -> list[dict[str, str]]:
+        """The history in sentences."""
+        return [
+            {
+                "hue": HUES.get(entry.kind.rpartition("_")[2], ""),
+                "text": sentence(entry),
+                "meta": f"{person(entry.actor)}, {moment(entry.created_at)}"
+                if entry.actor
+                else moment(entry.created_at),
+                "quote": str(entry.facts.get("note", "")),
+            }
+            for entry in self.history
+        ]
+
+    @cached_property
+    def other_orders(self) -> list[Order]:
+        """The attendee's newest other orders, as far as the user may see them."""
+        orders: Any = Order.objects.visible_to(self.user).filter(user=self.order.user_id)
+        return list(orders.exclude(pk=self.order.pk).order_by("-created_at")[:OTHER_ORDERS])
+
+    def _line(self, item: Any) -> LineEntry:
+        gone, moving = quantize_money(item.gone), quantize_money(item.moving)
+        left = max(item.line_total - gone - moving, ZERO)
+        total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))
+        return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0)
+
+    def _payment(self, payment: Payment) -> PaymentEntry:
+        left = payment.refundable_amount if usable(payment) else ZERO
+        known = payment.stripe_payment_intent_id or payment.stripe_charge_id or payment.reference
+        return PaymentEntry(
+            payment=payment,
+            reference=payment.credit.number if payment.credit else known,
+            url=payment_url(payment, self.conference),
+            amount=self._plain(payment.amount),
+            left=self._plain(left),
+            has_left=left > 0,
+            dispute=self._dispute(payment),
+        )
+
+    def _dispute(self, payment: Payment) -> str:
+        if not payment.is_disputed:
+            return ""
+        dispute = payment.dispute or {}
+        words = {
+            "instrument": payment.instrument,
+            "reason": str(dispute.get("reason") or _("no reason given")).replace("_", " "),
+            "status": str(dispute.get("status") or "").replace("_", " "),
+        }
+        text = _("%(instrument)s: %(reason)s, %(status)s.") % words
+        due = dispute.get("due_by")
+        if not due:
+            return text
+        day = date_format(datetime.fromtimestamp(due, UTC), "j F Y")
+        return _("%(text)s Evidence due %(day)s.") % {"text": text, "day": day}
+
+    def _money(self, amount: Decimal) -> str:
+        return format_money(amount, self.order.currency)
+
+    def _plain(self, amount: Decimal) -> str:
+        return format_amount(amount, self.order.currency)

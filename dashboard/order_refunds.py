@@ -1,0 +1,73 @@
+"""The refunds of one order as its page tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from dashboard.templatetags.desk import moment, person
+from registration.models import Order, Payment, Refund, RefundPart
+from registration.models.refund import State
+from registration.money import format_money
+from registration.sentences import Step, holder, steps
+
+
+@dataclass(frozen=True)
+class RefundEntry:
+    """One refund: how much, where to, who and why, and who has the money now."""
+
+    refund: Refund
+    amount: str
+    where: str
+    why: str
+    who: str
+    steps: list[Step]
+    holders: list[str]
+    fee: str
+    retried_as: str
+    can_check: bool
+    by_hand: list[RefundPart]
+
+
+def refund_entries(order: Order) -> list[RefundEntry]:
+    """All refunds, newest first. Reads what was fetched with the order."""
+    payments = {payment.pk: payment for payment in order.payments.all()}
+    refunds = sorted(order.refunds.all(), key=lambda refund: -refund.pk)
+    retries = {refund.retry_of_id: refund.number for refund in refunds if refund.retry_of_id}
+    return [_entry(refund, payments, retries.get(refund.pk, "")) for refund in refunds]
+
+
+def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> RefundEntry:
+    parts = list(refund.parts.all())
+    places = dict.fromkeys(_place(part, payments) for part in parts)
+    reason = refund.reason or refund.stripe_reason.replace("_", " ").capitalize()
+    waits = refund.state in (State.UNCONFIRMED, State.PENDING, State.REQUESTED, State.REQUIRES_ACTION)
+    return RefundEntry(
+        refund=refund,
+        amount=format_money(refund.amount, refund.currency),
+        where=", ".join(places) or str(refund.get_destination_display()),
+        why=refund.refusal or reason,
+        who=_who(refund),
+        steps=steps(refund) if refund.is_open else [],
+        holders=list(dict.fromkeys(holder(part) for part in parts)),
+        fee=format_money(refund.fee_amount, refund.currency) if refund.fee_amount else "",
+        retried_as=retried_as,
+        can_check=waits and any(part.channel == RefundPart.Channel.STRIPE for part in parts),
+        by_hand=[p for p in parts if p.channel == RefundPart.Channel.MANUAL and p.state not in _SETTLED],
+    )
+
+
+_SETTLED = (State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED)
+
+
+def _place(part: RefundPart, payments: dict[int, Payment]) -> str:
+    if part.channel in (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN):
+        return _("To credit %(number)s") % {"number": part.credit.number} if part.credit else _("To store credit")
+    payment = payments.get(part.payment_id)
+    return _("To %(instrument)s") % {"instrument": payment.instrument} if payment else _("To the card")
+
+
+def _who(refund: Refund) -> str:
+    name = person(refund.requested_by) if refund.requested_by else str(refund.get_source_display())
+    return f"{name}, {moment(refund.created_at)}"
