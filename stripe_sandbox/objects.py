@@ -12,7 +12,6 @@ from .store import Record
 Wire = dict[str, Any]
 
 TRACE_AFTER_SECONDS = 7 * 86400
-_NO_ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 
 
 def refund(ctx: Context, record: Record) -> Wire:
@@ -73,7 +72,7 @@ def charge(ctx: Context, record: Record) -> Wire:
         "application_fee": None,
         "application_fee_amount": None,
         "balance_transaction": record.get("balance_transaction"),
-        "billing_details": billing(record),
+        "billing_details": other_objects.billing(record),
         "calculated_statement_descriptor": record.get("statement_descriptor") or "STRIPE SANDBOX",
         "captured": record["captured"],
         "created": record["created"],
@@ -146,17 +145,6 @@ def _charged_card(record: Record) -> Wire:
         "three_d_secure": None,
         "transaction_link_id": None,
         "wallet": None,
-    }
-
-
-def billing(record: Record) -> Wire:
-    """Return the billing details kept on a charge or payment method."""
-    return {
-        "address": dict(_NO_ADDRESS),
-        "email": record.get("billing_email"),
-        "name": record.get("billing_name"),
-        "phone": None,
-        "tax_id": None,
     }
 
 

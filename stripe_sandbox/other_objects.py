@@ -28,13 +28,7 @@ def payment_method(ctx: Context, record: Record) -> Wire:
         "id": record["id"],
         "object": "payment_method",
         "allow_redisplay": "unspecified",
-        "billing_details": {
-            "address": dict(_NO_ADDRESS),
-            "email": record.get("billing_email"),
-            "name": record.get("billing_name"),
-            "phone": None,
-            "tax_id": None,
-        },
+        "billing_details": billing(record),
         "card": {
             "brand": brand,
             "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
@@ -56,6 +50,17 @@ def payment_method(ctx: Context, record: Record) -> Wire:
         "livemode": False,
         "metadata": record.get("metadata", {}),
         "type": "card",
+    }
+
+
+def billing(record: Record) -> Wire:
+    """Return the billing details kept on a charge or payment method."""
+    return {
+        "address": dict(_NO_ADDRESS),
+        "email": record.get("billing_email"),
+        "name": record.get("billing_name"),
+        "phone": None,
+        "tax_id": None,
     }
 
 
