@@ -129,9 +129,10 @@ def test_a_crash_before_sending_is_finished_by_the_resolver(
     def crash(part: RefundPart) -> None:
         raise SystemExit
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr("registration.services.refund.send_part", crash)
-        send(order)
+        with pytest.raises(SystemExit):
+            send(order)
 
     assert resolve_open() == {}, "a young one is left to its request"
     resolve_open(at_once=True)
@@ -148,9 +149,10 @@ def test_a_crash_between_stripe_and_our_commit_is_one_refund(
     def crash(part: RefundPart, snapshot: object) -> None:
         raise SystemExit
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr(sending, "apply_snapshot", crash)
-        send(order)
+        with pytest.raises(SystemExit):
+            send(order)
     assert len(refunds_at_stripe(sandbox, order)) == 1
 
     resolve_open(at_once=True)
@@ -180,9 +182,10 @@ def test_past_23_hours_it_is_looked_up_and_never_sent_again(
 def test_one_that_was_never_sent_is_sent_even_after_a_day(
     sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(RefundUnconfirmed):
+    with monkeypatch.context() as patch:
         patch.setattr("registration.services.refund.send_part", lambda part: part)
-        send(order)
+        with pytest.raises(RefundUnconfirmed):
+            send(order)
     RefundPart.objects.update(created_at=timezone.now() - timedelta(days=2))
 
     resolve_open()
