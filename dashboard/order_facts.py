@@ -78,9 +78,9 @@ def moving_amount(order: Order) -> Decimal:
 
 def settled_amount(order: Order) -> Decimal:
     """What went back and is not on its way any more, in the order's currency."""
-    parts = moving_parts(order)
-    at_stripe = _total(part.amount for part in parts if part.state in ACCEPTED)
-    return max(order.refunded_amount - at_stripe, ZERO)
+    at_stripe = _total(part.amount for part in moving_parts(order) if part.state in ACCEPTED)
+    settled: Decimal = order.refunded_amount - at_stripe
+    return max(settled, ZERO)
 
 
 def unconfirmed_amount(order: Order) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,7 +90,7 @@ class OrderList:
             wanted[status] = (str(status.label), {"status": status.value}, base.filter(status=status))
         self._counts = capped_counts({name: queryset for name, (_label, _query, queryset) in wanted.items()})
         return [
-            Chip(label, self.url(drop=CHIP_PARAMETERS, **query), _said(self._counts[name]), self._is_current(query))
+            Chip(label, self.url(query, drop=CHIP_PARAMETERS), _said(self._counts[name]), self._is_current(query))
             for name, (label, query, _queryset) in wanted.items()
         ]
 
@@ -119,18 +120,18 @@ class OrderList:
     @property
     def newer_url(self) -> str:
         """The page before this one."""
-        return self.url(before=self.page.before) if self.page.before else ""
+        return self.url({"before": self.page.before}) if self.page.before else ""
 
     @property
     def older_url(self) -> str:
         """The page behind this one."""
-        return self.url(after=self.page.after) if self.page.after else ""
+        return self.url({"after": self.page.after}) if self.page.after else ""
 
     @property
     def address(self) -> str:
         """This page's own address, without what is empty."""
         place = {key: self.request.GET[key] for key in ("after", "before") if self.request.GET.get(key)}
-        return self.url(**place)
+        return self.url(place)
 
     @property
     def export_url(self) -> str:
@@ -142,9 +143,9 @@ class OrderList:
         """What the search form sends along although it has no field for it."""
         return {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, "sort")}
 
-    def url(self, *, drop: tuple[str, ...] = (), **changes: str) -> str:
+    def url(self, changes: Mapping[str, str], drop: tuple[str, ...] = ()) -> str:
         """The address of the list with some parameters changed."""
-        return self._to("order_list", {k: v for k, v in self.asked.items() if k not in drop} | changes)
+        return self._to("order_list", {k: v for k, v in self.asked.items() if k not in drop} | dict(changes))
 
     def _to(self, name: str, query: dict[str, str]) -> str:
         return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)

@@ -58,7 +58,8 @@ def keyset_page(
 
 def capped_counts(querysets: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
     """Count several querysets in one question, none further than one above the cap."""
-    counts, values = [], []
+    counts: list[str] = []
+    values: list[Any] = []
     for queryset in querysets.values():
         sql, params = queryset.order_by().values("pk")[: COUNT_CAP + 1].query.sql_with_params()
         # Only what the ORM wrote is put together here; every value is bound.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, resolve_url
@@ -34,7 +35,7 @@ class Login(LoginView):
             return HttpResponseClientRedirect(f"{resolve_url('login')}?{urlencode({'next': _page_of(request)})}")
         return super().dispatch(request, *args, **kwargs)
 
-    def form_invalid(self, form: LoginForm) -> HttpResponse:
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the form again as the error it is."""
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
@@ -55,7 +56,8 @@ def conference_switch(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 @require_POST
 def theme_set(request: HttpRequest) -> HttpResponse:
     """Remember light or dark; anything else follows the system again."""
-    response = redirect(_safe(request, request.POST.get("next", "")))
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    response = redirect(_safe(request, request.POST.get("next") or _address(came_from)))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         response.set_cookie("theme", theme, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
@@ -66,9 +68,11 @@ def theme_set(request: HttpRequest) -> HttpResponse:
 
 def _page_of(request: HttpRequest) -> str:
     """The path of the page the browser shows, which is not the path htmx asked for."""
-    parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-    address = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return _safe(request, address)
+    return _safe(request, _address(urlsplit(request.headers.get("HX-Current-URL", ""))))
+
+
+def _address(parts: SplitResult) -> str:
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _safe(request: HttpRequest, address: str) -> str:
