@@ -118,7 +118,7 @@ def adjusted(shop: Shop) -> None:
     reason, by, at = "The workshop room was too small as well.", shop.staff["finance"], shop.ledger.now - 36 * DAY
     shop.ledger.enter(credit, Entry.ADJUSTED, credit.amount, at, by, reason=reason)
     if credit.source_order is not None:
-        facts = {"amount": credit.amount, "credit": credit, "reason": reason}
+        facts: dict[str, Any] = {"amount": credit.amount, "credit": credit, "reason": reason}
         shop.ledger.say(credit.source_order, at, "credit_adjusted", by, **facts)
 
 
@@ -146,7 +146,7 @@ def spent_then_failed(shop: Shop) -> None:
     paid = _paid_by(shop, buyer, 15, credit, amount)
     shop.ledger.pay_card(paid, paid.total - amount, paid.created_at + HOUR)
     part = next(part for part in shop.ledger.parts if part.refund is refund)
-    failure = {"amount": amount, "cause": part.failure_reason}
+    failure: dict[str, Any] = {"amount": amount, "cause": part.failure_reason}
     shop.ledger.item(Kind.FAILED, part, now - 3 * DAY, order=order, refund=refund, payment=payment, **failure)
     shop.ledger.item(Kind.CREDIT_SPENT, credit, now - 3 * DAY, order=order, refund=refund, amount=amount)
 
@@ -170,7 +170,7 @@ def disputed(shop: Shop, status: str, reason: str, days: float, *, refundable: b
     if status in ("won", "lost"):
         shop.ledger.say(order, opened + 18 * DAY, "dispute_closed", amount=payment.amount, reason=status)
     elif not refundable:
-        facts = {"amount": payment.amount, "reason": reason, "due_by": due.isoformat()}
+        facts: dict[str, Any] = {"amount": payment.amount, "reason": reason, "due_by": due.isoformat()}
         shop.ledger.item(Kind.DISPUTED, dispute["id"], opened, order=order, payment=payment, **facts)
     return order, payment
 
@@ -200,7 +200,7 @@ def dispute_lost(shop: Shop) -> None:
     share = Share(payment, shop.fraction(order.total, 0.25))
     refund = shop.ledger.refund(order, [share], at, by=shop.staff["support"])
     about = str((payment.dispute or {})["id"])
-    facts = {"amount": share.amount, "reason": "fraudulent"}
+    facts: dict[str, Any] = {"amount": share.amount, "reason": "fraudulent"}
     lost = shop.ledger.now - 22 * DAY
     shop.ledger.item(Kind.CHARGED_BACK, about, lost, order=order, refund=refund, payment=payment, **facts)
 
@@ -236,7 +236,7 @@ def unmatched(shop: Shop) -> None:
             "description": "Payment link",
         }
     )
-    facts = {"amount": amount, "currency": currency}
+    facts: dict[str, Any] = {"amount": amount, "currency": currency}
     shop.ledger.item(Kind.UNMATCHED, intent, at, conference=shop.conference, **facts)
 
 

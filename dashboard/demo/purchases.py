@@ -272,6 +272,8 @@ class Purchases:
     ) -> OpenItem:
         """An open item about a row, or about a Stripe id."""
         where = conference or (order.conference if order else None)
+        if where is not None and "amount" in facts:
+            facts["currency"] = where.currency
         item = OpenItem(
             conference=where,
             order=order,

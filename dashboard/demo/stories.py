@@ -88,7 +88,7 @@ def failed_late(shop: Shop) -> None:
     gone = {"failure_reason": "expired_or_canceled_card", "settled_at": now - 2 * DAY, "was": State.SUCCEEDED}
     refund = back(shop, order, payment, 8, State.FAILED, **gone)
     part = shop.ledger.parts[-1]
-    facts = {"amount": part.amount, "cause": part.failure_reason}
+    facts: dict[str, Any] = {"amount": part.amount, "cause": part.failure_reason}
     shop.ledger.item(Kind.FAILED, part, now - 2 * DAY, order=order, refund=refund, payment=payment, **facts)
     shop.ledger.note(order, "Asked for another card by email.", now - DAY, shop.staff["support"])
 
@@ -129,7 +129,7 @@ def made_at_stripe(shop: Shop) -> None:
     share = Share(payment, shop.fraction(order.total, 0.25))
     refund = shop.ledger.refund(order, [share], at, by=None, reason="", source=Refund.Source.EXTERNAL)
     about = shop.ledger.parts[-1].stripe_refund_id or ""
-    facts = {"amount": share.amount}
+    facts: dict[str, Any] = {"amount": share.amount}
     shop.ledger.item(Kind.EXTERNAL, about, at, order=order, refund=refund, payment=payment, **facts)
 
 
@@ -204,7 +204,7 @@ def transfer_to_do(shop: Shop) -> None:
     share = Share(payment, shop.fraction(order.total, 0.5), State.PENDING)
     refund = shop.ledger.refund(order, [share], at, by=shop.staff["finance"])
     part = shop.ledger.parts[-1]
-    facts = {"amount": part.amount}
+    facts: dict[str, Any] = {"amount": part.amount}
     shop.ledger.item(Kind.MANUAL_TRANSFER, part, at, order=order, refund=refund, payment=payment, **facts)
 
 

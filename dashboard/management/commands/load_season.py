@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from dashboard.demo.catalog import PLANS
@@ -17,12 +18,15 @@ class Command(BaseCommand):
     help = "Load the demo season into an empty database and the Stripe sandbox. Only in demo mode."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
         parser.add_argument("--webhooks", default="", help="base address of the desk, for the sandbox's events")
         parser.add_argument("--scale", type=float, default=1.0, help="size of the season")
 
-    def handle(self, *args: Any, webhooks: str, scale: float, **options: Any) -> None:
+    def handle(self, *args: Any, migrate: bool, webhooks: str, scale: float, **options: Any) -> None:
         if not settings.DEMO_MODE or not settings.STRIPE_API_BASE:
             raise CommandError("The season is for the demo: set DEMO_MODE=1 and STRIPE_API_BASE to the sandbox.")
+        if migrate:
+            call_command("migrate", verbosity=0)
         sandbox = Sandbox(settings.STRIPE_API_BASE)
         if not is_loaded():
             started = time.monotonic()

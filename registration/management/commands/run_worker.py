@@ -1,0 +1,66 @@
+"""Does what nobody waits for: Stripe's events, refunds left open, credits whose time has come."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from registration.services.credit import CreditService
+from registration.services.events import process_due
+from registration.services.resolve import resolve_open
+
+AT_ONCE = 200
+"""Most of one kind before the others have their turn."""
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Process events, resolve open refunds and expire credits, over and over. Safe to run many at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--interval", type=float, default=5.0, help="seconds between two rounds")
+        parser.add_argument("--sweep", type=float, default=60.0, help="seconds between two looks at what is left open")
+        parser.add_argument("--once", action="store_true", help="one round, then stop")
+
+    def handle(self, *args: Any, interval: float, sweep: float, once: bool, **options: Any) -> None:
+        stopping = threading.Event()
+        if once:
+            work(stopping, sweeping=True)
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: stopping.set())
+        next_sweep = time.monotonic()
+        while not stopping.is_set():
+            sweeping = time.monotonic() >= next_sweep
+            if sweeping:
+                next_sweep = time.monotonic() + sweep
+            work(stopping, sweeping=sweeping)
+            stopping.wait(interval)
+
+
+def work(stopping: threading.Event, *, sweeping: bool) -> None:
+    """One round. A step that fails is written to the log and tried again in a later round.
+
+    Args:
+        stopping: Set when no further step should begin.
+        sweeping: Whether to look at open refunds and credits as well as at events.
+    """
+    steps: list[Callable[[int], object]] = [process_due]
+    if sweeping:
+        steps += [resolve_open, CreditService.expire_due]
+    for step in steps:
+        if stopping.is_set():
+            return
+        close_old_connections()
+        try:
+            step(AT_ONCE)
+        except Exception:
+            logger.exception("worker_step_failed")
