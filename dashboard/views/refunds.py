@@ -1,33 +1,204 @@
-"""Addresses only; the pages follow."""
+"""Refunds: the form, its preview, the list, one refund and what can be done about it."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from dashboard.access import current_conference, get_order_or_404, requires
+from dashboard.forms.refund import CUSTOM, ITEMS, ManualForm, RefundForm
+from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
+from dashboard.refund_pages import detail_context, list_context
+from dashboard.refund_panel import panel_context, preview_context
+from dashboard.templatetags.desk import moment
+from registration.models import Order, Refund, RefundPart
+from registration.models.refund import OVER, RESERVING
+from registration.money import places
+from registration.sentences import sentence
+from registration.services.errors import RefundError, RefundOutcome, StaleBalance
+from registration.services.manual import confirm_manual
+from registration.services.refund import RefundService
+from registration.services.resolve import resolve_refund
+
+KEPT_WHEN_STALE = ("destination", "reason", "note", "fee_kind", "fee_amount", "fee_percent", "retry_of")
+GOODWILL = "registration.refund_goodwill"
 
 
-def refund_create(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+@requires("registration.refund_order")
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def refund_create(request: HttpRequest, reference: str) -> HttpResponse:
+    """Offer the refund form for one order; on submit, refund it."""
+    order = _order(request, reference)
+    if request.method == "POST":
+        return _submit(request, order)
+    form = RefundForm(order=order, initial=_asked_for(request.GET, order))
+    return _panel(request, form)
 
 
-def refund_preview(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+def _submit(request: HttpRequest, order: Order) -> HttpResponse:
+    """Act once on a form; a second submit of the same one shows what the first did."""
+    if earlier := _sent_before(order, request.POST.get("nonce", "")):
+        return answer_with_outcome(request, earlier, repeated=True)
+    form = _bound_form(request, order)
+    if form.is_valid():
+        arguments = form.service_arguments()
+        try:
+            RefundService.create_refund(order, staff_user=request.user, **arguments)
+        except StaleBalance as stale:
+            return _changed(request, stale)
+        except RefundOutcome as outcome:
+            return answer_with_outcome(request, outcome.refund)
+        except RefundError as error:
+            form.refuse(error.sentence)
+        else:
+            return answer_with_outcome(request, order.refunds.get(nonce=arguments["nonce"]))
+    return _panel(request, form, status=422)
 
 
-def refund_list(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+def _changed(request: HttpRequest, stale: StaleBalance) -> HttpResponse:
+    """The form again with fresh numbers: reason and note are kept, the amount has to be chosen anew."""
+    order = _order(request, stale.order.reference)
+    kept = {name: request.POST[name] for name in KEPT_WHEN_STALE if name in request.POST}
+    mode = ITEMS if order.line_items.exists() else CUSTOM
+    form = RefundForm(order=order, initial=kept | {"mode": mode})
+    return _panel(request, form, status=409, changed=[*_last_event(order), stale.sentence])
 
 
-def refund_detail(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+def _last_event(order: Order) -> list[str]:
+    """Who did what to the order last: the refund that was faster, or what Stripe told us."""
+    entry = order.history.filter(kind="refund_requested").last() or order.history.last()
+    return [f"{sentence(entry)}, {moment(entry.created_at)}."] if entry else []
 
 
-def refund_check(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+def _panel(request: HttpRequest, form: RefundForm, *, status: int = 200, changed: Sequence[str] = ()) -> HttpResponse:
+    template = "dashboard/refunds/_panel.html" if is_htmx(request) else "dashboard/refunds/new.html"
+    context = panel_context(request, form, changed=changed) | {"in_drawer": is_htmx(request)}
+    return render(request, template, context, status=status)
 
 
-def manual_confirm(request: HttpRequest, pk: int = 0, reference: str = "") -> HttpResponse:
-    """Answer that there is no such page yet."""
-    return HttpResponseNotFound()
+@requires("registration.refund_order")
+@require_POST
+def refund_preview(request: HttpRequest, reference: str) -> HttpResponse:
+    """Say what the form would do, computed by the code that would do it. Moves nothing."""
+    form = _bound_form(request, _order(request, reference))
+    form.full_clean()
+    if not is_htmx(request):
+        # Without a script this is a page; what is not filled in yet is not a mistake yet.
+        return render(request, "dashboard/refunds/new.html", panel_context(request, form) | {"in_drawer": False})
+    context = preview_context(form) | {"offers_both": request.user.has_perm(GOODWILL)}
+    return render(request, "dashboard/refunds/_preview_answer.html", context)
+
+
+@requires("registration.view_refund")
+@require_safe
+@vary_on_headers("HX-Request")
+def refund_list(request: HttpRequest) -> HttpResponse:
+    """List the refunds of the conference on the desk, newest first."""
+    conference = current_conference(request)
+    template = "dashboard/refunds/_table.html" if is_htmx(request) else "dashboard/refunds/list.html"
+    return render(request, template, list_context(request, conference))
+
+
+@requires("registration.view_refund")
+@require_safe
+def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one refund: what was decided, where each part is, who has the money now."""
+    return _detail(request, _refund(request, pk))
+
+
+def _detail(
+    request: HttpRequest, refund: Refund, *, wrong: ManualForm | None = None, status: int = 200
+) -> HttpResponse:
+    context = detail_context(request, refund, wrong=wrong)
+    return render(request, "dashboard/refunds/detail.html", context, status=status)
+
+
+@requires("registration.refund_order")
+@require_POST
+def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask Stripe now what became of a refund."""
+    refund = resolve_refund(_refund(request, pk))
+    if refund.state in RESERVING:
+        messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
+    else:
+        level = messages.ERROR if refund.state in OVER else messages.SUCCESS
+        text = _("%(number)s: %(state)s") % {"number": refund.number, "state": refund.get_state_display()}
+        messages.add_message(request, level, text)
+    return redirect("refund_detail", refund.pk)
+
+
+@requires("registration.refund_order")
+@require_POST
+def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    """Tick off a part that somebody paid back by hand, with the reference of the transfer."""
+    parts = RefundPart.objects.filter(refund__order__in=_orders(request)).select_related("refund")
+    part = get_object_or_404(parts, pk=pk)
+    form = ManualForm(request.POST, part=part)
+    if form.is_valid():
+        try:
+            confirm_manual(part, reference=form.cleaned_data["reference"], staff_user=request.user)
+        except RefundError as error:
+            form.add_error("reference", error.sentence)
+        else:
+            messages.success(request, _("Transfer recorded for %(number)s") % {"number": part.refund.number})
+            return redirect("refund_detail", part.refund_id)
+    return _detail(request, _refund(request, part.refund_id), wrong=form, status=422)
+
+
+def _bound_form(request: HttpRequest, order: Order) -> RefundForm:
+    """The form as sent; what the role may not do is refused before anything is looked at."""
+    if request.POST.get("destination") == Refund.Destination.CARD_AND_CREDIT and not request.user.has_perm(GOODWILL):
+        raise PermissionDenied(_("Paying out twice needs the Finance role."))
+    return RefundForm(request.POST, order=order)
+
+
+def _asked_for(query: QueryDict, order: Order) -> dict[str, Any]:
+    """What a link asks the form to open with: ticked lines, or a failed refund to try again."""
+    initial: dict[str, Any] = {}
+    lines = [int(key) for key in query.getlist("lines") if key.isdecimal()]
+    if lines:
+        initial |= {"mode": ITEMS, "lines": lines}
+    again = query.get("retry_of", "")
+    failed = order.refunds.filter(pk=again).first() if again.isdecimal() else None
+    if failed is not None:
+        amount = f"{failed.amount:.{places(order.currency)}f}"
+        initial |= {"mode": CUSTOM, "amount": amount, "note": failed.note, "retry_of": failed.pk}
+    if query.get("destination") in (Refund.Destination.CARD, Refund.Destination.CREDIT):
+        initial["destination"] = query["destination"]
+    return initial
+
+
+def _sent_before(order: Order, nonce: str) -> Refund | None:
+    """The refund that this very form made, when it was sent before."""
+    try:
+        return order.refunds.filter(nonce=str(UUID(nonce))).first()
+    except ValueError:
+        return None
+
+
+def _order(request: HttpRequest, reference: str) -> Order:
+    order = get_order_or_404(request, reference)
+    # The page's frame shows the order's own conference.
+    request.conference = order.conference  # type: ignore[attr-defined]
+    return order
+
+
+def _orders(request: HttpRequest) -> Any:
+    return Order.objects.visible_to(request.user)
+
+
+def _refund(request: HttpRequest, pk: int) -> Refund:
+    refunds = Refund.objects.filter(order__in=_orders(request))
+    refund = get_object_or_404(refunds.select_related("order__conference", "order__user", "requested_by"), pk=pk)
+    request.conference = refund.order.conference  # type: ignore[attr-defined]
+    return refund

@@ -67,7 +67,7 @@ def test_anything_else_is_told_what_to_type(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["12.50", "12,5", "1.250", "1,250", "0", "1e3"])
 def test_yen_are_whole(text: str) -> None:
-    with pytest.raises(forms.ValidationError, match="Enter a whole amount like 1250."):
+    with pytest.raises(forms.ValidationError, match=r"Enter a whole amount like 1250\."):
         AmountField(currency="JPY").clean(text)
 
 
@@ -97,5 +97,5 @@ def test_percentage_is_understood(text: str, percent: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "100.01", "101", "1e1", "ten", "10%", "12.505"])
 def test_other_percentages_are_told_what_to_type(text: str) -> None:
-    with pytest.raises(forms.ValidationError, match="Enter a percentage like 10."):
+    with pytest.raises(forms.ValidationError, match=r"Enter a percentage like 10\."):
         PercentField().clean(text)

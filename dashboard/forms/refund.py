@@ -1,0 +1,263 @@
+"""The refund form: what is asked for, where it goes, and why."""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.forms.fields import AmountField, PercentField
+from registration.models import Order, Refund, RefundPart, RefundReason
+from registration.money import ZERO
+from registration.services.errors import RefundError
+from registration.services.lines import lines_left, total_of
+from registration.services.planner import RefundPlan, fee_from_percent, plan_refund, refund_ceiling
+
+Destination = Refund.Destination
+FULL, ITEMS, CUSTOM = "full", "items", "custom"
+FIXED, PERCENT = "fixed", "percent"
+RELOAD = _("This form is no longer complete. Close it and open it again.")
+
+
+class RefundForm(forms.Form):
+    """Checks the shape of a refund; ``plan`` asks the domain what it would do."""
+
+    mode = forms.ChoiceField(choices=[(FULL, _("Full")), (ITEMS, _("Line items")), (CUSTOM, _("Custom"))])
+    lines = forms.TypedMultipleChoiceField(coerce=int, required=False, label=_("Line items"))
+    amount = AmountField(required=False, label=_("Custom amount"))
+    fee_kind = forms.ChoiceField(
+        choices=[("", _("No fee")), (FIXED, _("Fixed amount")), (PERCENT, _("Percentage"))],
+        required=False,
+        label=_("Keep a fee"),
+    )
+    fee_amount = AmountField(required=False, label=_("Fee to keep"))
+    fee_percent = PercentField(required=False, label=_("Percentage to keep"))
+    destination = forms.ChoiceField(choices=Destination, label=_("Send to"))
+    credit_amount = AmountField(required=False, label=_("How much becomes store credit"))
+    confirm_total = forms.CharField(required=False)
+    reason = forms.ChoiceField(label=_("Reason"))
+    confirm_fraud = forms.BooleanField(
+        required=False, label=_("It was fraud, and I want Stripe to block this card and email address")
+    )
+    note = forms.CharField(
+        required=False,
+        max_length=2000,
+        label=_("Internal note"),
+        widget=forms.Textarea({"rows": 2}),
+        help_text=_("Staff only. Goes to the timeline and the audit log."),
+    )
+    nonce = forms.UUIDField(widget=forms.HiddenInput, error_messages={"required": RELOAD, "invalid": RELOAD})
+    balance_seen = forms.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        min_value=ZERO,
+        widget=forms.HiddenInput,
+        error_messages={"required": RELOAD, "invalid": RELOAD},
+    )
+    full_amount = forms.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        min_value=ZERO,
+        widget=forms.HiddenInput,
+        error_messages={"required": RELOAD, "invalid": RELOAD},
+    )
+    retry_of = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, order: Order, **options: Any) -> None:
+        """Fit the fields to one order."""
+        self.order = order
+        self.ceiling = refund_ceiling(order)
+        options["initial"] = self._opening_values() | options.get("initial", {})
+        super().__init__(*args, **options)
+        for name in ("amount", "fee_amount", "credit_amount"):
+            self.fields[name].set_currency(order.currency)  # type: ignore[attr-defined]
+        self.line_rows = lines_left(order)
+        self.fields["lines"].choices = [  # type: ignore[attr-defined]
+            (row.line_item.pk, row.line_item.description) for row in self.line_rows
+        ]
+        self.reasons = list(order.conference.refund_reasons.filter(is_active=True))
+        self.fields["reason"].choices = [  # type: ignore[attr-defined]
+            (value, label) for value, label, _told in self.reason_options()
+        ]
+        self.fields["mode"].error_messages["required"] = _("Choose how much goes back.")
+        self.fields["destination"].error_messages["required"] = _("Choose where the money goes.")
+        self.fields["reason"].error_messages["required"] = _("Choose a reason.")
+        self._plan: RefundPlan | None = None
+
+    def _opening_values(self) -> dict[str, Any]:
+        return {
+            "mode": FULL,
+            "destination": self.order.conference.refund_destination,
+            "nonce": uuid.uuid4(),
+            "balance_seen": self.order.refundable_amount,
+            "full_amount": self.ceiling,
+        }
+
+    def reason_options(self) -> list[tuple[str, str, str]]:
+        """Value, words and Stripe's reason of each choice; Stripe's own where the conference has none."""
+        if self.reasons:
+            return [(str(reason.pk), reason.label, reason.stripe_reason) for reason in self.reasons]
+        return [(value, str(label), value) for value, label in RefundReason.StripeReason.choices]
+
+    @property
+    def chosen_reason(self) -> tuple[str, str, str]:
+        """The chosen option; call only when the field is valid."""
+        return next(option for option in self.reason_options() if option[0] == self.cleaned_data["reason"])
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the order's balance is no longer the one the operator saw."""
+        seen = self.cleaned_data.get("balance_seen")
+        return seen is not None and seen != self.order.refundable_amount
+
+    def clean(self) -> dict[str, Any]:
+        """Check what depends on more than one field, then ask the domain for the plan."""
+        data = self.cleaned_data
+        self._clean_amount(data)
+        self._clean_fee(data)
+        if data.get("destination") == Destination.SPLIT and not self._has(data, "credit_amount"):
+            self._require("credit_amount")
+        if not self.is_stale:
+            self._make_plan(data)
+            self._clean_consent(data)
+        return data
+
+    def _has(self, data: dict[str, Any], name: str) -> bool:
+        return data.get(name) is not None
+
+    def _require(self, name: str) -> None:
+        """An empty field that its neighbour calls for; one that is wrong already says so itself."""
+        if name not in self.errors:
+            self.add_error(name, self.fields[name].error_messages["required"])
+
+    def _clean_amount(self, data: dict[str, Any]) -> None:
+        mode = data.get("mode")
+        data["gross"], data["line_amounts"] = None, None
+        if mode == FULL:
+            data["gross"] = data.get("full_amount")
+        elif mode == CUSTOM:
+            data["gross"] = data.get("amount")
+            if data["gross"] is None:
+                self._require("amount")
+        elif mode == ITEMS and "lines" not in self.errors:
+            chosen = {row.line_item.pk: row.left_amount for row in self.line_rows if row.line_item.pk in data["lines"]}
+            data["line_amounts"] = {pk: left for pk, left in chosen.items() if left > 0}
+            data["gross"] = total_of(data["line_amounts"].values()) or None
+            if data["gross"] is None and data["lines"] and self.is_stale:
+                # Someone refunded these lines meanwhile; the service says so with the fresh numbers.
+                data["gross"], data["line_amounts"] = data.get("full_amount"), None
+            elif data["gross"] is None:
+                self.add_error("lines", _("Choose at least one line item with something left."))
+
+    def _clean_fee(self, data: dict[str, Any]) -> None:
+        data["fee"], gross, kind = ZERO, data["gross"], data.get("fee_kind")
+        if kind == FIXED:
+            data["fee"] = data.get("fee_amount")
+            if data["fee"] is None:
+                self._require("fee_amount")
+            elif gross is not None and data["fee"] >= gross:
+                self.add_error("fee_amount", _("Enter a fee that is less than the amount."))
+        elif kind == PERCENT:
+            if not self._has(data, "fee_percent"):
+                self._require("fee_percent")
+            elif gross is not None:
+                self._clean_percent(data, gross)
+
+    def _clean_percent(self, data: dict[str, Any], gross: Decimal) -> None:
+        try:
+            data["fee"] = fee_from_percent(gross, data["fee_percent"], self.order.currency)
+        except RefundError as error:
+            self.add_error("fee_percent", error.sentence)
+
+    def _make_plan(self, data: dict[str, Any]) -> None:
+        money = {"mode", "lines", "amount", "full_amount", "fee_kind", "fee_amount", "fee_percent"}
+        if data["gross"] is None or not money.isdisjoint(self.errors):
+            return
+        if not {"destination", "credit_amount"}.isdisjoint(self.errors):
+            return
+        try:
+            self._plan = plan_refund(
+                self.order,
+                amount=data["gross"],
+                destination=data["destination"],
+                credit_amount=data.get("credit_amount"),
+                fee_amount=data["fee"],
+            )
+        except RefundError as error:
+            self.refuse(error.sentence)
+
+    def _clean_consent(self, data: dict[str, Any]) -> None:
+        if data.get("destination") == Destination.CARD_AND_CREDIT:
+            if self._plan is not None and data.get("confirm_total") != str(self._plan.total_out):
+                self.add_error("confirm_total", _("Tick that you want to pay out twice, or send it to one place."))
+            if not data.get("note"):
+                self.add_error("note", _("Write down why the attendee gets this twice."))
+        if data.get("reason") and self.chosen_reason[2] == "fraudulent" and not data.get("confirm_fraud"):
+            self.add_error("confirm_fraud", _("Tick that it was fraud, or choose another reason."))
+
+    def refuse(self, sentence: str) -> None:
+        """Show a sentence of the domain at the field that it is about."""
+        self.add_error(self._field_at_fault(), sentence)
+
+    def _field_at_fault(self) -> str | None:
+        data = self.cleaned_data
+        gross, mode = data.get("gross"), data.get("mode")
+        if gross is not None and gross > self.ceiling:
+            return {CUSTOM: "amount", ITEMS: "lines"}.get(str(mode))
+        return "credit_amount" if data.get("destination") == Destination.SPLIT else None
+
+    @property
+    def plan(self) -> RefundPlan | None:
+        """What the refund would do; ``None`` while its amounts are not complete."""
+        return self._plan if self.is_bound else self._opening_plan()
+
+    def _opening_plan(self) -> RefundPlan | None:
+        """What the form would do as it opens; ``None`` when its first choices do not go together."""
+        mode = self.get_initial_for_field(self.fields["mode"], "mode")
+        chosen = self.initial.get("lines", ())
+        amounts = {
+            FULL: self.ceiling,
+            CUSTOM: Decimal(self.initial.get("amount") or 0),
+            ITEMS: total_of(row.left_amount for row in self.line_rows if row.line_item.pk in chosen),
+        }
+        try:
+            return plan_refund(
+                self.order, amount=amounts[mode], destination=self.initial["destination"], fee_amount=ZERO
+            )
+        except RefundError:
+            return None
+
+    def service_arguments(self) -> dict[str, Any]:
+        """What ``RefundService.create_refund`` is called with; call only on a valid form."""
+        data = self.cleaned_data
+        _value, label, stripe_reason = self.chosen_reason
+        return {
+            "amount": data["gross"],
+            "reason": stripe_reason,
+            "destination": data["destination"],
+            "credit_amount": data["credit_amount"] if data["destination"] == Destination.SPLIT else None,
+            "fee_amount": data["fee"],
+            "note": data["note"],
+            "internal_reason": label,
+            "line_amounts": data["line_amounts"],
+            "nonce": str(data["nonce"]),
+            "balance_seen": data["balance_seen"],
+            "retry_of": self.order.refunds.filter(pk=data["retry_of"] or 0).first(),
+        }
+
+
+class ManualForm(forms.Form):
+    """The reference that finds a transfer again at the bank."""
+
+    reference = forms.CharField(
+        max_length=100,
+        label=_("Reference of the transfer"),
+        error_messages={"required": _("Enter the reference of the transfer.")},
+    )
+
+    def __init__(self, *args: Any, part: RefundPart, **options: Any) -> None:
+        """Give each part's field its own id: one page may show several."""
+        options["auto_id"] = f"id_part_{part.pk}_%s"
+        super().__init__(*args, **options)
+        self.part = part

@@ -1,0 +1,152 @@
+"""What staff read after a refund was decided: sent, being verified, or refused. Always from a fresh read."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
+
+from dashboard.refund_panel import attendee_name, money, where
+from dashboard.rows import row_for
+from registration.models import Order, Refund, RefundPart
+from registration.models.refund import OVER, RESERVING, State
+
+Channel = RefundPart.Channel
+
+
+def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool = False) -> HttpResponse:
+    """Show what became of a refund where its form was.
+
+    Args:
+        request: The submit.
+        refund: The decision, as the database has it now.
+        repeated: The same form was sent before and this is what it did then.
+    """
+    refund = Refund.objects.select_related("order__conference", "order__user").get(pk=refund.pk)
+    if not is_htmx(request):
+        _tell(request, refund, repeated=repeated)
+        sent = refund.state not in (*RESERVING, *OVER)
+        return redirect(order_url(refund.order) if sent else reverse("refund_detail", args=[refund.pk]))
+    if refund.state in (*RESERVING, *OVER):
+        return _result(request, refund)
+    _tell(request, refund, repeated=repeated)
+    if _is_on_order_page(request, refund.order):
+        return HttpResponseClientRedirect(order_url(refund.order))
+    return _done(request, refund)
+
+
+def is_htmx(request: Any) -> bool:
+    """Whether a piece is wanted, not a page."""
+    return bool(request.htmx)
+
+
+def order_url(order: Order) -> str:
+    """The order's page."""
+    return reverse("order_detail", args=[order.reference])
+
+
+def _result(request: HttpRequest, refund: Refund) -> HttpResponse:
+    """Say it in the drawer, in place of the form: there is nothing left to send again."""
+    here = _is_on_order_page(request, refund.order)
+    context = result_context(refund) | {"row": None if here else row_for(refund.order, request.user), "here": here}
+    return render(request, "dashboard/refunds/_result.html", context)
+
+
+def _done(request: HttpRequest, refund: Refund) -> HttpResponse:
+    """Close the drawer, put the fresh row in place, say what was sent."""
+    response = render(request, "dashboard/refunds/_done.html", {"row": row_for(refund.order, request.user)})
+    reswap(response, "none")
+    detail = {"row": f"order-{refund.order.reference}"}
+    return trigger_client_event(response, "refund:done", detail, after="settle")
+
+
+def _is_on_order_page(request: Any, order: Order) -> bool:
+    return (request.htmx.current_url_abs_path or "").partition("?")[0] == order_url(order)
+
+
+def _tell(request: HttpRequest, refund: Refund, *, repeated: bool) -> None:
+    """Leave the message that the next page or the toasts show."""
+    if refund.state in RESERVING:
+        messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
+    elif refund.state in OVER:
+        messages.error(request, f"{_('Stripe refused the refund')}\n{refused_text(refund)}")
+    elif repeated:
+        text = _("This form was already sent. It was not sent again.")
+        messages.info(request, f"{sent_headline(refund)}\n{text}")
+    else:
+        _tell_sent(request, refund)
+
+
+def _tell_sent(request: HttpRequest, refund: Refund) -> None:
+    parts = list(refund.parts.select_related("payment__credit"))
+    lines = [f"{refund.order.reference}, {attendee_name(refund.order)}."]
+    if len(parts) > 1:
+        lines += [f"{money(refund.order, part.amount)} {where(part)}." for part in parts]
+    failed = [part for part in parts if part.state in OVER]
+    if failed:
+        lines.append(_("Not all of it went: look at %(number)s.") % {"number": refund.number})
+    level = messages.WARNING if failed else messages.SUCCESS
+    messages.add_message(request, level, "\n".join([sent_headline(refund), *lines]))
+
+
+def sent_headline(refund: Refund) -> str:
+    """What was done, and never more than is known: Stripe accepting is not the money arriving."""
+    channels = set(refund.parts.values_list("channel", flat=True))
+    amount = {"amount": money(refund.order, refund.amount)}
+    if refund.destination == Refund.Destination.CARD_AND_CREDIT:
+        return _("%(amount)s refund sent to Stripe, and the same again as credit") % amount
+    if channels == {Channel.STRIPE}:
+        return _("%(amount)s refund sent to Stripe") % amount
+    if channels <= {Channel.STORE_CREDIT, Channel.CREDIT_RETURN}:
+        return _("%(amount)s given as store credit") % amount
+    if channels == {Channel.MANUAL}:
+        return _("%(amount)s to pay back by hand") % amount
+    return _("%(amount)s refund under way") % amount
+
+
+def result_context(refund: Refund) -> dict[str, Any]:
+    """What the drawer or the refund's page says of a refund that is not simply on its way."""
+    verifying = refund.state in RESERVING
+    retry = f"{reverse('refund_create', args=[refund.order.reference])}?"
+    return {
+        "refund": refund,
+        "order": refund.order,
+        "order_url": order_url(refund.order),
+        "detail_url": reverse("refund_detail", args=[refund.pk]),
+        "check_url": reverse("refund_check", args=[refund.pk]),
+        "is_verifying": verifying,
+        "is_over": refund.state in OVER,
+        "result_title": verifying_title(refund) if verifying else _("Stripe refused the refund"),
+        "result_text": verifying_text(refund) if verifying else refused_text(refund),
+        "retry_url": retry + urlencode({"retry_of": refund.pk}),
+        "credit_url": retry + urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT}),
+    }
+
+
+def verifying_title(refund: Refund) -> str:
+    """Stripe's silence, said as what we do about it."""
+    return _("Stripe did not answer. We are checking whether %(amount)s was refunded.") % {
+        "amount": money(refund.order, refund.amount)
+    }
+
+
+def verifying_text(refund: Refund) -> str:
+    """What must not happen meanwhile."""
+    return _("%(number)s is on hold and %(amount)s is reserved, so it cannot be paid twice. Do not send it again.") % {
+        "number": refund.number,
+        "amount": money(refund.order, refund.amount),
+    }
+
+
+def refused_text(refund: Refund) -> str:
+    """The cause in words, whether money moved, what to do now."""
+    cause = (refund.refusal or str(State(refund.state).label)).rstrip(".")
+    moved = _("No money moved.")
+    told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
+    return f"{told} {_('You can give store credit instead.')}"

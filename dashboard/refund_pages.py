@@ -1,0 +1,161 @@
+"""What the list of refunds and the page of one refund show."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from dashboard.forms.refund import ManualForm
+from dashboard.paging import PAGE_SIZE, keyset_page
+from dashboard.refund_outcome import result_context
+from dashboard.refund_panel import attendee_name, money, where
+from registration.models import Conference, Refund, RefundPart, RefundReason
+from registration.models.refund import OVER, State
+from registration.sentences import Step, holder, sentence, steps
+
+NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
+CHIPS = (State.UNCONFIRMED, State.REQUESTED, State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED)
+STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
+
+
+def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
+    """One page of the conference's refunds, found and filtered by the address."""
+    words, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
+    refunds = found(Refund.objects.filter(order__conference=conference), words)
+    if state in State.values:
+        refunds = refunds.filter(state=state)
+    page = keyset_page(
+        refunds.select_related("order__user", "order__conference", "requested_by").prefetch_related("parts__payment"),
+        "id",
+        descending=True,
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
+    return {
+        "conference": conference,
+        "words": words,
+        "state": state,
+        "chips": _chips(words, state),
+        "refunds": [refund_row(refund) for refund in page.rows],
+        "newer_url": _url(q=words, state=state, before=page.before) if page.before else "",
+        "older_url": _url(q=words, state=state, after=page.after) if page.after else "",
+        "summary": _("%(count)s refunds on this page, up to %(size)s") % {"count": len(page.rows), "size": PAGE_SIZE},
+        "is_filtered": bool(words or state),
+        "list_url": reverse("refund_list"),
+    }
+
+
+def found(refunds: QuerySet[Refund], words: str) -> QuerySet[Refund]:
+    """Those that a number, a Stripe id or an order's reference names."""
+    if not words:
+        return refunds
+    named = Q(order__reference__iexact=words) | Q(
+        pk__in=RefundPart.objects.filter(stripe_refund_id=words).values("refund")
+    )
+    if number := NUMBER.fullmatch(words):
+        named |= Q(pk=int(number[1]))
+    return refunds.filter(named)
+
+
+def refund_row(refund: Refund) -> dict[str, Any]:
+    """One line of the list."""
+    order = refund.order
+    instruments = [part.payment.instrument for part in refund.parts.all()]
+    return {
+        "refund": refund,
+        "url": reverse("refund_detail", args=[refund.pk]),
+        "order_url": reverse("order_detail", args=[order.reference]),
+        "attendee": attendee_name(order),
+        "amount": money(order, refund.amount),
+        "to": ", ".join(dict.fromkeys(instruments)) if refund.destination != "CREDIT" else _("Store credit"),
+        "reason": refund.reason,
+    }
+
+
+def detail_context(request: HttpRequest, refund: Refund, *, wrong: ManualForm | None = None) -> dict[str, Any]:
+    """Everything known about one refund, and what can be done about it."""
+    order = refund.order
+    may_act = request.user.has_perm("registration.refund_order")
+    parts = list(refund.parts.select_related("payment__credit", "credit", "payment__order"))
+    history = order.history.filter(refund=refund).select_related("actor").order_by("-position")
+    return {
+        **result_context(refund),
+        "amount": money(order, refund.amount),
+        "fee": money(order, refund.fee_amount) if refund.fee_amount else "",
+        "attendee": attendee_name(order),
+        "steps": [_step(step) for step in steps(refund)],
+        "parts": [_part(part, may_act, wrong) for part in parts],
+        "lines": [
+            {"description": line.line_item.description, "amount": money(order, line.amount)}
+            for line in refund.lines.select_related("line_item")
+        ],
+        "credits": [
+            {"credit": credit, "amount": money(order, credit.amount), "left": money(order, credit.remaining_amount)}
+            for credit in refund.credits.all()
+        ],
+        "retries": list(refund.retries.all()),
+        "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
+        "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
+        "may_check": may_act and _can_be_asked(parts),
+        "may_retry": may_act and refund.state in OVER,
+        "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
+    }
+
+
+def _part(part: RefundPart, may_act: bool, wrong: ManualForm | None) -> dict[str, Any]:
+    waits = part.channel == RefundPart.Channel.MANUAL and part.state == State.PENDING and may_act
+    same = wrong is not None and wrong.part.pk == part.pk
+    form = (wrong if same else ManualForm(part=part)) if waits else None
+    facts = [
+        (_("Stripe refund"), part.stripe_refund_id),
+        (_("Stripe request"), part.stripe_request_id),
+        (_("Stripe says"), part.pending_reason or part.failure_reason),
+        (_("Trace number"), part.trace_reference),
+        (_("Sent"), _when(part.sent_at)),
+        (_("Settled"), _when(part.settled_at)),
+        (_("Times sent"), part.attempts or ""),
+    ]
+    return {
+        "part": part,
+        "amount": money(part.refund.order, part.amount),
+        "where": where(part),
+        "holder": holder(part),
+        "facts": [(label, value) for label, value in facts if value],
+        "credit": part.credit,
+        "form": form,
+        "confirm_url": reverse("manual_confirm", args=[part.pk]),
+    }
+
+
+def _can_be_asked(parts: list[RefundPart]) -> bool:
+    return any(part.channel == RefundPart.Channel.STRIPE and part.state not in OVER for part in parts)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    when = f" {_when(step.when)}" if step.when else ""
+    return {"label": f"{step.label}{when}", "state": STEP_LOOKS.get(step.state, "")}
+
+
+def _when(moment: Any) -> str:
+    return date_format(localtime(moment), "j F Y H:i") if moment else ""
+
+
+def _chips(words: str, state: str) -> list[dict[str, Any]]:
+    chips = [{"label": _("All"), "url": _url(q=words), "current": state not in State.values}]
+    return chips + [
+        {"label": str(chip.label), "url": _url(q=words, state=chip.value), "current": state == chip.value}
+        for chip in CHIPS
+    ]
+
+
+def _url(**query: str) -> str:
+    asked = urlencode({key: value for key, value in query.items() if value})
+    return reverse("refund_list") + (f"?{asked}" if asked else "")

@@ -1,0 +1,260 @@
+"""What the refund panel shows around its form: instruments, ways, what has happened since, the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from dashboard.forms.refund import RefundForm
+from registration.models import Order, Payment, Refund, RefundPart
+from registration.money import SYMBOLS, format_money, places
+from registration.services.planner import PlannedPart, RefundPlan, blocked_reason, channel_of, usable
+
+Destination = Refund.Destination
+Channel = RefundPart.Channel
+FORM_ONLY = ("nonce", "balance_seen", "full_amount", "retry_of")
+"""Hidden fields: what is wrong with them is said in the summary, without a link."""
+
+
+@dataclass
+class Way:
+    """One choice of where the money goes."""
+
+    value: str
+    label: str
+    text: str
+    checked: bool
+
+
+@dataclass
+class Line:
+    """One line item to tick."""
+
+    pk: int
+    description: str
+    left: str
+    note: str
+    checked: bool
+    disabled: bool
+
+
+def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[str] = ()) -> dict[str, Any]:
+    """All that the panel needs, in the drawer and as a page."""
+    order = form.order
+    return {
+        "order": order,
+        "form": form,
+        "attendee": attendee_name(order),
+        "first_name": first_name(order),
+        "paid": money(order, order.paid_amount),
+        "refundable": money(order, form.ceiling),
+        "instruments": ", ".join(dict.fromkeys(p.instrument for p in order.payments.all() if p.is_captured)),
+        "blocked": blocked_reason(order),
+        "changed": changed,
+        "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
+        "lines": _lines(form),
+        "ways": _ways(form, request.user),
+        "tenders": _tenders(order),
+        "reasons": [(*option, option[0] == str(form["reason"].value())) for option in form.reason_options()],
+        "symbol": SYMBOLS.get(order.currency, order.currency),
+        "whole": places(order.currency) == 0,
+        "problems": problems(form),
+        **page_urls(order),
+        **preview_context(form),
+    }
+
+
+def preview_context(form: RefundForm) -> dict[str, Any]:
+    """The consequence of what is filled in so far, and the button that causes it."""
+    plan = form.plan
+    order = form.order
+    total = money(order, plan.total_out) if plan else ""
+    twice = plan is not None and plan.destination == Destination.CARD_AND_CREDIT
+    confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
+    label, shown = _button(total, twice)
+    return {
+        "order": order,
+        "form": form,
+        "first_name": first_name(order),
+        "rows": preview_rows(order, plan) if plan else [],
+        "preview_text": "" if plan else _preview_text(form),
+        "button": label,
+        "button_amount": shown,
+        "twice": twice,
+        "total": total,
+        "total_value": str(plan.total_out) if plan else "",
+        "once": money(order, plan.amount) if plan else "",
+        "gift": money(order, plan.goodwill_amount) if plan else "",
+        "confirmed": confirmed,
+        "must_confirm": twice and not confirmed,
+    }
+
+
+def preview_rows(order: Order, plan: RefundPlan) -> list[dict[str, str]]:
+    """What changes: balance, status, who gets what, and what it costs when that is more."""
+    before, after = plan.status_before, plan.status_after
+    rows = [
+        {
+            "label": _("Refundable"),
+            "was": money(order, plan.refundable_before),
+            "now": money(order, plan.refundable_after),
+        },
+        {
+            "label": _("Status"),
+            "was": str(Order.Status(before).label) if before != after else "",
+            "now": str(Order.Status(after).label),
+        },
+    ]
+    gets = [f"{money(order, part.amount)} {where(part)}" for part in plan.parts]
+    if plan.goodwill_amount:
+        gets.append(_("%(amount)s as goodwill credit") % {"amount": money(order, plan.goodwill_amount)})
+    name = _("%(name)s gets") % {"name": first_name(order)}
+    rows += [{"label": name if not index else "", "now": line} for index, line in enumerate(gets)]
+    if plan.fee_amount:
+        rows.append({"label": _("Kept as a fee"), "now": money(order, plan.fee_amount)})
+    if plan.goodwill_amount:
+        text = _("%(total)s for a refund of %(amount)s")
+        cost = text % {"total": money(order, plan.total_out), "amount": money(order, plan.amount)}
+        rows.append({"label": _("Total cost"), "now": cost, "hue": "amber"})
+    return rows
+
+
+def where(part: PlannedPart | RefundPart) -> str:
+    """Where one part goes, to follow an amount."""
+    instrument = part.payment.instrument
+    if part.channel == Channel.STORE_CREDIT:
+        return _("as store credit")
+    if part.channel == Channel.CREDIT_RETURN:
+        number = part.payment.credit.number if part.payment.credit else instrument
+        return _("back to credit %(number)s") % {"number": number}
+    if part.channel == Channel.MANUAL:
+        return _("by hand, paid by %(instrument)s") % {"instrument": instrument}
+    return _("on %(instrument)s") % {"instrument": instrument}
+
+
+def problems(form: RefundForm) -> list[str | SafeString]:
+    """The summary's lines, each a link to the field it is about."""
+    lines: list[str | SafeString] = []
+    for name, sentences in form.errors.items():
+        for sentence in dict.fromkeys(map(str, sentences)):
+            if name == "__all__" or name in FORM_ONLY:
+                lines.append(sentence)
+            else:
+                lines.append(format_html('<a href="#{}">{}</a>', _anchor(form, name), sentence))
+    return list(dict.fromkeys(lines))
+
+
+def _anchor(form: RefundForm, name: str) -> str:
+    """The id of the control: groups are reached through their first."""
+    if name == "lines" and form.line_rows:
+        return f"id_lines_{form.line_rows[0].line_item.pk}"
+    return {"mode": "id_mode_full", "destination": "id_destination_CARD"}.get(name, f"id_{name}")
+
+
+def attendee_name(order: Order) -> str:
+    """The name on the order, else the account's."""
+    return order.billing_name or order.user.get_full_name() or order.billing_email or order.user.get_username()
+
+
+def first_name(order: Order) -> str:
+    """How the panel speaks of the attendee."""
+    return attendee_name(order).split()[0] if attendee_name(order).split() else _("The attendee")
+
+
+def money(order: Order, amount: Decimal) -> str:
+    """An amount of the order's currency, with its symbol."""
+    return format_money(amount, order.currency)
+
+
+def _lines(form: RefundForm) -> list[Line]:
+    chosen = {str(value) for value in form["lines"].value() or ()}
+    order = form.order
+    return [
+        Line(
+            pk=row.line_item.pk,
+            description=row.line_item.description,
+            left=money(order, row.left_amount),
+            note=_("%(amount)s refunded before") % {"amount": money(order, row.refunded_amount)}
+            if row.refunded_amount
+            else "",
+            checked=str(row.line_item.pk) in chosen and row.left_amount > 0,
+            disabled=row.left_amount <= 0,
+        )
+        for row in form.line_rows
+    ]
+
+
+def _ways(form: RefundForm, user: Any) -> list[Way]:
+    order, chosen = form.order, form["destination"].value()
+    open_payments = [payment for payment in order.payments.all() if usable(payment)]
+    instruments = ", ".join(dict.fromkeys(payment.instrument for payment in open_payments))
+    has_card = any(channel_of(payment) == Channel.STRIPE for payment in open_payments)
+    arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"
+    conference = {"conference": order.conference.name}
+    texts = {
+        Destination.CARD: (
+            _("Original card") if has_card else _("The way it was paid"),
+            arrives % {"instruments": instruments},
+        ),
+        Destination.CREDIT: (_("Store credit"), _("Usable at once, on %(conference)s orders only.") % conference),
+        Destination.SPLIT: (_("Part to the card, part as store credit"), _("You say how much becomes credit.")),
+        Destination.CARD_AND_CREDIT: (
+            _("Card refund plus the same again as goodwill credit"),
+            _("Pays out twice. Needs a note."),
+        ),
+    }
+    offered = [Destination.CARD, Destination.CREDIT]
+    if has_card:
+        offered.append(Destination.SPLIT)
+    if has_card and user.has_perm("registration.refund_goodwill"):
+        offered.append(Destination.CARD_AND_CREDIT)
+    return [Way(way.value, *texts[way], way.value == chosen) for way in offered]
+
+
+def _tenders(order: Order) -> list[dict[str, str]]:
+    """What can go back per payment, told when it is not simply one card."""
+    payments = [payment for payment in order.payments.all() if payment.is_captured and payment.amount > 0]
+    if len(payments) == 1 and channel_of(payments[0]) == Channel.STRIPE:
+        return []
+    return [
+        {"label": payment.instrument, "left": money(order, payment.refundable_amount), "text": _tender_text(payment)}
+        for payment in payments
+    ]
+
+
+def _tender_text(payment: Payment) -> str:
+    if payment.is_disputed:
+        return _("Disputed, cannot go back now")
+    texts = {
+        Channel.CREDIT_RETURN: _("Paid with credit, goes back as credit"),
+        Channel.MANUAL: _("Has to be paid back by hand"),
+    }
+    return texts.get(Channel(channel_of(payment)), "")
+
+
+def _preview_text(form: RefundForm) -> str:
+    return _("Choose an amount to see the result. Refundable now: %(amount)s.") % {
+        "amount": money(form.order, form.ceiling)
+    }
+
+
+def _button(total: str, twice: bool) -> tuple[str, str]:
+    """Verb and amount apart: the amount is hidden while the page cannot know it."""
+    return (_("Pay out") if twice else _("Refund")), total
+
+
+def page_urls(order: Order) -> dict[str, str]:
+    """The addresses a panel needs."""
+    return {
+        "create_url": reverse("refund_create", args=[order.reference]),
+        "preview_url": reverse("refund_preview", args=[order.reference]),
+        "order_url": reverse("order_detail", args=[order.reference]),
+    }
