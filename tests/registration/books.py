@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
-from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart
+from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart, StripeEvent
+from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -67,9 +68,9 @@ def make_refund(order: Order, amount: str, state: str, stripe_refund_id: str | N
     )
 
 
-def control(sandbox: "SandboxServer", path: str, **body: Any) -> dict[str, Any]:
+def control(sandbox: "SandboxServer", address: str, /, **body: Any) -> dict[str, Any]:
     """Ask the sandbox for what Stripe does not offer."""
-    return send(f"{sandbox.url}/_sandbox/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    return send(f"{sandbox.url}/_sandbox/{address}", json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
 def stripe_post(sandbox: "SandboxServer", path: str, form: str = "") -> dict[str, Any]:
@@ -92,3 +93,26 @@ def seed(sandbox: "SandboxServer", intent: str = "pi_sim_1", amount_minor: int =
     """Put a payment into the sandbox; its charge is named after the intent."""
     payment = {"id": intent, "charge": intent.replace("pi_", "ch_"), "amount": amount_minor, "currency": "usd"}
     control(sandbox, "seed", payments=[payment | fields], account_key=KEY)
+
+
+def store(conference: Conference, kind: str, hint: dict[str, Any], event_id: str = "evt_1") -> StripeEvent:
+    payload = {"id": event_id, "type": kind, "data": {"object": hint}}
+    return StripeEvent.objects.create(conference=conference, event_id=event_id, type=kind, payload=payload)
+
+
+def store_all(conference: Conference, sandbox: "SandboxServer", *, backwards: bool = False) -> list[StripeEvent]:
+    """Store every event the sandbox has, oldest or newest first."""
+    listed = stripe_get(sandbox, "events?limit=100")["data"]
+    return [
+        StripeEvent.objects.create(conference=conference, event_id=each["id"], type=each["type"], payload=each)
+        for each in (listed if backwards else reversed(listed))
+    ]
+
+
+def assert_books_agree() -> None:
+    assert [str(finding) for finding in Ledger().findings()] == []
+
+
+def refund_at_stripe(sandbox: "SandboxServer", amount_minor: int = 4000, **metadata: Any) -> dict[str, Any]:
+    extra = "".join(f"&metadata[{name}]={value}" for name, value in metadata.items())
+    return stripe_post(sandbox, "refunds", f"payment_intent=pi_sim_1&amount={amount_minor}{extra}")

@@ -1,5 +1,5 @@
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import IntegrityError
@@ -8,16 +8,16 @@ from registration.models import Conference, Credit, HistoryEntry, OpenItem, Orde
 from registration.services.events import charge_changed, refund_changed
 from registration.services.external import apply_refund
 from registration.services.open_items import resolve_item
-from registration.services.verify import Ledger
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import (
+    assert_books_agree,
     control,
     make_card_order,
     make_conference,
     make_refund,
     make_user,
+    refund_at_stripe,
     seed,
-    stripe_post,
 )
 
 if TYPE_CHECKING:
@@ -36,16 +36,6 @@ def order(conference: Conference, sandbox: "SandboxServer") -> Order:
     """100.00 by card, known at Stripe."""
     seed(sandbox)
     return make_card_order(conference)
-
-
-def refund_at_stripe(sandbox: "SandboxServer", amount_minor: int, **metadata: Any) -> dict[str, Any]:
-    """Made past the desk, as in Stripe's own dashboard."""
-    extra = "".join(f"&metadata[{name}]={value}" for name, value in metadata.items())
-    return stripe_post(sandbox, "refunds", f"payment_intent=pi_sim_1&amount={amount_minor}{extra}")
-
-
-def assert_books_agree() -> None:
-    assert [str(finding) for finding in Ledger().findings()] == []
 
 
 @pytest.mark.trap(14)
