@@ -26,15 +26,19 @@ function rest(button) {
   const label = button.querySelector("[data-label]") ?? button;
   label.textContent = button.dataset.was;
   delete button.dataset.was;
+  button.removeAttribute("style");
   button.classList.remove("is-busy");
   button.removeAttribute("aria-disabled");
 }
 
-// Only the answer to the form itself counts; that of a preview inside it does not.
-document.addEventListener("htmx:afterRequest", (event) => {
+// Only the answer to the form itself counts; that of a preview inside it does not. Before the swap, because htmx
+// hands the attributes of an element on to the one with its id, and the policy refuses a style attribute.
+function answered(event) {
   const { elt } = event.detail.requestConfig ?? {};
   if (elt?.matches("form")) elt.querySelectorAll("[data-was]").forEach(rest);
-});
+}
+
+for (const name of ["htmx:beforeSwap", "htmx:afterRequest"]) document.addEventListener(name, answered);
 // The page comes back from the browser's cache with its buttons as they were left.
 window.addEventListener("pageshow", () => document.querySelectorAll("[data-was]").forEach(rest));
 
