@@ -110,10 +110,9 @@ class Desk:
 
     @property
     def attention_words(self) -> str:
-        """The same in words: "3 refund failed, 2 being verified."."""
+        """The same in words: "Refund failed: 3, Being verified: 2"."""
         labels = dict(OpenItem.Kind.choices)
-        told = [f"{count} {str(labels.get(kind, kind)).lower()}" for kind, count in self.attention.items()]
-        return f"{', '.join(told)}." if told else ""
+        return ", ".join(f"{labels.get(kind, kind)}: {count}" for kind, count in self.attention.items())
 
     @cached_property
     def queues(self) -> list[Queue]:

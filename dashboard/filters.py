@@ -56,6 +56,8 @@ class OrderFilter(django_filters.FilterSet):
         """Days begin and end where the conference is."""
         super().__init__(*args, **options)
         self.zone = ZoneInfo(conference.timezone)
+        for field in self.form.fields.values():
+            field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
 
     def search(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders in which every word occurs, as the beginning of a word or of an id at Stripe."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tables2.data import TableListData
 
-from dashboard.order_facts import bar_of, second_line, useful_action
+from dashboard.order_facts import bar_of, second_line, settled_amount, useful_action
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import age
 from registration.models import Order
@@ -62,8 +62,11 @@ class AmountColumn(tables.Column):
     """An amount without symbol: a conference has one currency."""
 
     def __init__(self, css: str, **options: Any) -> None:
-        attrs = {"th": {"class": f"num {css}"}, "td": {"class": lambda value: f"num {css}{_zero(value)}"}}
-        super().__init__(attrs=attrs, **options)
+        self.css = f"num {css}"
+        super().__init__(attrs={"th": {"class": self.css}, "td": {"class": self._td_class}}, **options)
+
+    def _td_class(self, record: Order, bound_column: Any) -> str:
+        return self.css if bound_column.accessor.resolve(record) else f"{self.css} zero"
 
     def render(self, value: Decimal, record: Order) -> str:
         """Return the digits of the order's currency."""
@@ -106,6 +109,10 @@ class OrderTable(tables.Table):
             '<span>{}</span><span class="sub">{}</span>', name, record.billing_email or record.user.email
         )
 
+    def render_refunded(self, record: Order) -> str:
+        """What went back and is not on its way any more, so that the row adds up with its second line."""
+        return format_amount(settled_amount(record), record.currency)
+
     def render_refundable(self, value: Decimal, record: Order) -> str:
         """What can still go back, over its share of what was paid."""
         context = {"amount": format_amount(value, record.currency), "is_zero": not value, "bar": bar_of(record)}
@@ -133,7 +140,3 @@ class OrderTable(tables.Table):
 
 def _first(texts: Iterable[str]) -> str:
     return next(filter(None, texts), "")
-
-
-def _zero(value: Decimal) -> str:
-    return "" if value else " zero"

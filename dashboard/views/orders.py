@@ -24,7 +24,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
     """List orders; a search, a filter or a page that htmx asks for is answered with the list alone."""
     orders = OrderList(request, current_conference(request))
     wants_list = request.headers.get("HX-Target") == "orders"
-    template = "dashboard/orders/_list.html" if wants_list else "dashboard/orders/list.html"
+    template = "dashboard/orders/_swap.html" if wants_list else "dashboard/orders/list.html"
     response = render(request, template, {"orders": orders})
     if wants_list:
         response["HX-Push-Url"] = orders.address
