@@ -80,7 +80,7 @@ def refund_row(refund: Refund) -> dict[str, Any]:
     }
 
 
-def detail_context(request: HttpRequest, refund: Refund, *, wrong: ManualForm | None = None) -> dict[str, Any]:
+def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm | None = None) -> dict[str, Any]:
     """Everything known about one refund, and what can be done about it."""
     order = refund.order
     may_act = request.user.has_perm("registration.refund_order")
@@ -92,7 +92,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, wrong: ManualForm | 
         "fee": money(order, refund.fee_amount) if refund.fee_amount else "",
         "attendee": attendee_name(order),
         "steps": [_step(step) for step in steps(refund)],
-        "parts": [_part(part, may_act, wrong) for part in parts],
+        "parts": [_part(part, may_act, manual) for part in parts],
         "lines": [
             {"description": line.line_item.description, "amount": money(order, line.amount)}
             for line in refund.lines.select_related("line_item")
@@ -110,10 +110,10 @@ def detail_context(request: HttpRequest, refund: Refund, *, wrong: ManualForm | 
     }
 
 
-def _part(part: RefundPart, may_act: bool, wrong: ManualForm | None) -> dict[str, Any]:
+def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[str, Any]:
     waits = part.channel == RefundPart.Channel.MANUAL and part.state == State.PENDING and may_act
-    same = wrong is not None and wrong.part.pk == part.pk
-    form = (wrong if same else ManualForm(part=part)) if waits else None
+    same = manual is not None and manual.part.pk == part.pk
+    form = (manual if same else ManualForm(part=part)) if waits or same else None
     facts = [
         (_("Stripe refund"), part.stripe_refund_id),
         (_("Stripe request"), part.stripe_request_id),
@@ -132,6 +132,20 @@ def _part(part: RefundPart, may_act: bool, wrong: ManualForm | None) -> dict[str
         "credit": part.credit,
         "form": form,
         "confirm_url": reverse("manual_confirm", args=[part.pk]),
+    }
+
+
+def manual_context(form: ManualForm) -> dict[str, Any]:
+    """One transfer to tick off, in the drawer."""
+    order = form.part.refund.order
+    return {
+        "form": form,
+        "refund": form.part.refund,
+        "attendee": attendee_name(order),
+        "amount": money(order, form.part.amount),
+        "instrument": form.part.payment.instrument,
+        "confirm_url": reverse("manual_confirm", args=[form.part.pk]),
+        "back_url": reverse("order_detail", args=[order.reference]),
     }
 
 

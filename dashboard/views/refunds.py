@@ -13,11 +13,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, ManualForm, RefundForm
 from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
-from dashboard.refund_pages import detail_context, list_context
+from dashboard.refund_pages import detail_context, list_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
 from registration.models import Order, Refund, RefundPart
@@ -113,14 +114,7 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one refund: what was decided, where each part is, who has the money now."""
-    return _detail(request, _refund(request, pk))
-
-
-def _detail(
-    request: HttpRequest, refund: Refund, *, wrong: ManualForm | None = None, status: int = 200
-) -> HttpResponse:
-    context = detail_context(request, refund, wrong=wrong)
-    return render(request, "dashboard/refunds/detail.html", context, status=status)
+    return render(request, "dashboard/refunds/detail.html", detail_context(request, _refund(request, pk)))
 
 
 @requires("registration.refund_order")
@@ -138,11 +132,13 @@ def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @requires("registration.refund_order")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     """Tick off a part that somebody paid back by hand, with the reference of the transfer."""
-    parts = RefundPart.objects.filter(refund__order__in=_orders(request)).select_related("refund")
+    parts = RefundPart.objects.filter(refund__order__in=_orders(request)).select_related("refund__order", "payment")
     part = get_object_or_404(parts, pk=pk)
+    if request.method != "POST":
+        return _manual(request, ManualForm(part=part))
     form = ManualForm(request.POST, part=part)
     if form.is_valid():
         try:
@@ -151,8 +147,18 @@ def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
             form.add_error("reference", error.sentence)
         else:
             messages.success(request, _("Transfer recorded for %(number)s") % {"number": part.refund.number})
-            return redirect("refund_detail", part.refund_id)
-    return _detail(request, _refund(request, part.refund_id), wrong=form, status=422)
+            return HttpResponseClientRefresh() if is_htmx(request) else redirect("refund_detail", part.refund_id)
+    return _manual(request, form, status=422)
+
+
+def _manual(request: HttpRequest, form: ManualForm, *, status: int = 200) -> HttpResponse:
+    """The form of one transfer: in the drawer, else on the page of its refund."""
+    if not is_htmx(request):
+        refund = _refund(request, form.part.refund_id)
+        return render(
+            request, "dashboard/refunds/detail.html", detail_context(request, refund, manual=form), status=status
+        )
+    return render(request, "dashboard/refunds/_manual.html", manual_context(form), status=status)
 
 
 def _bound_form(request: HttpRequest, order: Order) -> RefundForm:

@@ -197,6 +197,27 @@ def test_other_conferences_refund_does_not_exist(grace_client: Client, other_con
     assert grace_client.post(reverse("manual_confirm", args=[part.pk]), {"reference": "1"}).status_code == 404
 
 
-def test_asking_and_ticking_off_are_posts(grace_client: Client, manual_part: RefundPart) -> None:
+def test_manual_part_opens_in_the_drawer(grace_client: Client, manual_part: RefundPart) -> None:
+    url = reverse("manual_confirm", args=[manual_part.pk])
+
+    piece = grace_client.get(url, headers=HTMX).content.decode()
+    wrong = grace_client.post(url, {"reference": ""}, headers=HTMX)
+    done = grace_client.post(url, {"reference": "SEPA 4711"}, headers=HTMX)
+
+    assert "<html" not in piece
+    assert "Pay back €12.50 by hand" in piece
+    assert (wrong.status_code, done.status_code) == (422, 200)
+    assert "Enter the reference of the transfer." in wrong.content.decode()
+    assert done["HX-Refresh"] == "true"
+
+
+def test_manual_part_has_a_page_without_script(grace_client: Client, manual_part: RefundPart) -> None:
+    page = grace_client.get(reverse("manual_confirm", args=[manual_part.pk])).content.decode()
+
+    assert "<html" in page
+    assert "Record the transfer" in page
+
+
+def test_asking_is_a_post(grace_client: Client, manual_part: RefundPart) -> None:
     assert grace_client.get(reverse("refund_check", args=[manual_part.refund_id])).status_code == 405
-    assert grace_client.get(reverse("manual_confirm", args=[manual_part.pk])).status_code == 405
+    assert grace_client.put(reverse("manual_confirm", args=[manual_part.pk])).status_code == 405
