@@ -42,6 +42,7 @@ class Command(BaseCommand):
             sweeping = time.monotonic() >= next_sweep
             if sweeping:
                 next_sweep = time.monotonic() + sweep
+            close_old_connections()
             work(stopping, sweeping=sweeping)
             stopping.wait(interval)
 
@@ -59,7 +60,6 @@ def work(stopping: threading.Event, *, sweeping: bool) -> None:
     for step in steps:
         if stopping.is_set():
             return
-        close_old_connections()
         try:
             step(AT_ONCE)
         except Exception:
