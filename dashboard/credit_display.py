@@ -54,6 +54,7 @@ def credit_row(credit: Credit) -> Row:
         "soon": "" if soon is None else _("%(days)s d") % {"days": soon},
         "amount": format_amount(credit.amount, credit.currency),
         "left": format_amount(credit.remaining_amount, credit.currency),
+        "left_money": format_money(credit.remaining_amount, credit.currency),
     }
 
 
@@ -204,10 +205,12 @@ def plan_rows(plan: CreditPlan) -> list[Row]:
     order, currency = plan.order, plan.order.currency
     waits = state_label(order.status.lower(), "order")
     paid = state_label("paid", "order")
-    rows = [_change(_("Credit"), plan.credit_before, plan.credit_after, currency)]
+    rows = [change_row(_("Credit"), plan.credit_before, plan.credit_after, currency)]
     if len(plan.parts) > 1:
-        rows += [_change(c.number, c.remaining_amount, c.remaining_amount - take, currency) for c, take in plan.parts]
-    rows.append(_change(_("Order due"), order.due_amount, plan.due_after, currency))
+        rows += [
+            change_row(c.number, c.remaining_amount, c.remaining_amount - take, currency) for c, take in plan.parts
+        ]
+    rows.append(change_row(_("Order due"), order.due_amount, plan.due_after, currency))
     if plan.pays_in_full:
         rows.append({"label": _("Status"), "was": waits, "now": paid, "hue": "green"})
     else:
@@ -215,5 +218,6 @@ def plan_rows(plan: CreditPlan) -> list[Row]:
     return rows
 
 
-def _change(label: str, was: Decimal, now: Decimal, currency: str) -> Row:
+def change_row(label: str, was: Decimal, now: Decimal, currency: str) -> Row:
+    """One line of a preview: an amount before and after."""
     return {"label": label, "was": format_money(was, currency), "now": format_money(now, currency)}

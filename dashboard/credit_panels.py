@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.credit_display import (
     balance_card,
+    change_row,
     credit_row,
     held,
     ledger_row,
@@ -19,11 +20,11 @@ from dashboard.credit_display import (
     pending_row,
     plan_rows,
 )
-from dashboard.forms.credit import ApplyForm, IssueForm, ReasonForm
+from dashboard.forms.credit import AdjustForm, ApplyForm, IssueForm, ReasonForm
 from dashboard.templatetags.desk import person
 from registration.models import Conference, Credit, Order
 from registration.money import SYMBOLS, format_money, places
-from registration.statement import balance_of, movements, payable_orders
+from registration.statement import available_with, balance_of, left_with, movements, payable_orders
 
 MOST_ORDERS = 50
 Context = dict[str, Any]
@@ -61,6 +62,7 @@ def credit_context(request: HttpRequest, credit: Credit) -> Context:
         "origin": origin(credit, credit.source_order),
         "paid_orders": [order for order in paid.values() if order],
         "ledger": [ledger_row(movement, within_credit=True) for movement in entries],
+        "can_extend": credit.status == Credit.Status.AVAILABLE and credit.expires_at is not None,
         "may_adjust": request.user.has_perm("registration.adjust_credit"),
         "can_change": credit.status in (Credit.Status.AVAILABLE, Credit.Status.APPLIED),
     }
@@ -136,25 +138,63 @@ def issue_context(form: IssueForm, attendee: Any, nonce: str, *, problem: str = 
         "piece": "dashboard/credits/_issue.html",
         "problem": problem or _first_error(form),
         "problem_title": title or _("No credit was issued."),
+        **_issue_preview(form, attendee),
     }
 
 
-def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str = "", title: str = "") -> Context:
-    """The panel that adjusts or voids a credit; ``name`` is "adjust" or "void"."""
-    headings = {"adjust": _("Adjust %(number)s"), "void": _("Void %(number)s")}
+def _issue_preview(form: IssueForm, attendee: Any) -> Context:
+    conference, amount = form.conference, _clean(form, "amount")
+    facts = {"name": person(attendee), "conference": conference.name}
+    explanation = _("%(name)s can spend it on %(conference)s orders at once. No card is touched.") % facts
+    if amount is None:
+        return {"submit_label": _("Issue credit"), "explanation": explanation}
+    was, now = available_with(attendee, conference, amount)
+    return {
+        "explanation": explanation,
+        "preview_rows": [change_row(_("Available"), was, now, conference.currency)],
+        "submit_label": _("Issue %(amount)s") % {"amount": format_money(amount, conference.currency)},
+    }
+
+
+def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str = "") -> Context:
+    """The panel that changes a credit; ``name`` is "adjust", "extend" or "void"."""
+    headings = {"adjust": _("Adjust %(number)s"), "extend": _("Extend %(number)s"), "void": _("Void %(number)s")}
     return {
         "credit": credit,
         "form": form,
         "left": format_money(credit.remaining_amount, credit.currency),
         "symbol": SYMBOLS.get(credit.currency, credit.currency),
+        "row": credit_row(credit),
         "action": reverse(f"credit_{name}", args=[credit.pk]),
         "back": reverse("credit_detail", args=[credit.pk]),
         "back_label": credit.number,
         "heading": headings[name] % {"number": credit.number},
         "piece": f"dashboard/credits/_{name}.html",
         "problem": problem or _first_error(form),
-        "problem_title": title or _("Nothing was changed."),
+        "problem_title": _("Nothing was changed."),
+        **(_adjust_preview(form, credit) if isinstance(form, AdjustForm) else {}),
     }
+
+
+def _adjust_preview(form: AdjustForm, credit: Credit) -> Context:
+    amount, direction = _clean(form, "amount"), _clean(form, "direction")
+    explanation = _("The correction is added to the ledger; nothing in it is changed. No card is touched.")
+    if amount is None or not direction:
+        return {"submit_label": _("Adjust credit"), "explanation": explanation}
+    label = _("Add %(amount)s") if direction == form.MORE else _("Take off %(amount)s")
+    was, now = left_with(credit, form.delta)
+    return {
+        "explanation": explanation,
+        "preview_rows": [change_row(_("Left on it"), was, now, credit.currency)],
+        "submit_label": label % {"amount": format_money(amount, credit.currency)},
+    }
+
+
+def _clean(form: Any, name: str) -> Any:
+    """What a field says, even while others are still empty; nothing when it says nothing sensible."""
+    if form.is_bound:
+        form.is_valid()
+    return form.cleaned_data.get(name) if form.is_bound else None
 
 
 def _first_error(form: Any) -> str:

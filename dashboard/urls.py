@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("credits/", credits.credit_list, name="credit_list"),
     path("credits/<int:pk>/", credits.credit_detail, name="credit_detail"),
     path("credits/<int:pk>/adjust/", credits.credit_adjust, name="credit_adjust"),
+    path("credits/<int:pk>/extend/", credits.credit_extend, name="credit_extend"),
     path("credits/<int:pk>/void/", credits.credit_void, name="credit_void"),
     path("attendees/search/", attendees.attendee_search, name="attendee_search"),
     path("attendees/<int:pk>/", attendees.attendee_detail, name="attendee_detail"),

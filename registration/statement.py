@@ -132,6 +132,17 @@ def available_to(users: Iterable[Any], conference: Conference) -> dict[int, Deci
     return {row["user"]: quantize_money(row["available"]) for row in sums}
 
 
+def available_with(attendee: Any, conference: Conference, gift: Decimal) -> tuple[Decimal, Decimal]:
+    """What the attendee can spend now, and with a gift on top."""
+    now = available_to([attendee], conference).get(attendee.pk, ZERO)
+    return now, now + gift
+
+
+def left_with(credit: Credit, change: Decimal) -> tuple[Decimal, Decimal]:
+    """What is left of a credit now, and after a signed change; below zero it will be refused."""
+    return credit.remaining_amount, credit.remaining_amount + change
+
+
 def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
     """The conference's credits in one state of ``LISTED_STATES``, newest first; all of them for any other word."""
     credits = Credit.objects.filter(conference=conference).order_by("-pk")

@@ -124,6 +124,22 @@ class IssueForm(ReasonForm):
         return cast("ExpiryField", self.fields["expires_on"]).moment(day, self.conference) if day else None
 
 
+class ExtendForm(ReasonForm):
+    """A later last day of use, or none."""
+
+    expires_on = ExpiryField(required=False, error_messages={"invalid": _("Enter a day like 2027-12-31.")})
+
+    def __init__(self, *args: Any, credit: Credit, **kwargs: Any) -> None:
+        """Know the conference, whose days count."""
+        self.conference = credit.conference
+        super().__init__(*args, **kwargs)
+
+    def clean_expires_on(self) -> datetime | None:
+        """Return the last moment of the day, or nothing for a credit that shall not expire."""
+        day = self.cleaned_data.get("expires_on")
+        return cast("ExpiryField", self.fields["expires_on"]).moment(day, self.conference) if day else None
+
+
 class AdjustForm(ReasonForm):
     """A correction of what is left: more, or less."""
 

@@ -16,7 +16,7 @@ from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.credit_answers import answer_change, is_fragment, new_nonce, take_nonce
 from dashboard.credit_display import credit_row
 from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
-from dashboard.forms.credit import AdjustForm, ApplyForm, IssueForm, ReasonForm
+from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
 from dashboard.paging import KeysetPage, keyset_page
 from dashboard.templatetags.desk import person
 from dashboard.views.attendees import attendee_place, people_context
@@ -173,6 +173,8 @@ def credit_issue(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return _panel(request, issue_context(IssueForm(conference=conference), attendee, new_nonce()))
     form, nonce = IssueForm(request.POST, conference=conference), request.POST.get("nonce", "")
+    if "preview" in request.POST:
+        return _preview(request, issue_context(form, attendee, nonce))
     if not form.is_valid():
         return _panel(request, issue_context(form, attendee, nonce), status=422)
     if not take_nonce(request, nonce):
@@ -205,6 +207,8 @@ def credit_adjust(request: HttpRequest, pk: int) -> HttpResponse:
     form = AdjustForm(request.POST if request.method == "POST" else None, credit=credit)
     if request.method != "POST":
         return _panel(request, change_context(form, credit, "adjust"))
+    if "preview" in request.POST:
+        return _preview(request, change_context(form, credit, "adjust"))
     if not form.is_valid():
         return _panel(request, change_context(form, credit, "adjust"), status=422)
     if form.cleaned_data["left_seen"] != credit.remaining_amount:
@@ -240,6 +244,36 @@ def credit_void(request: HttpRequest, pk: int) -> HttpResponse:
         return _panel(request, change_context(form, credit, "void", problem=error.sentence), status=422)
     messages.success(request, _("%(number)s voided") % facts + "\n" + _("%(left)s was withdrawn.") % facts)
     return _credit_changed(request, credit)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires("registration.adjust_credit")
+def credit_extend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask until when a credit shall last; on submit, let it."""
+    credit = _credit(request, pk)
+    form = ExtendForm(request.POST if request.method == "POST" else None, credit=credit)
+    if request.method != "POST":
+        return _panel(request, change_context(form, credit, "extend"))
+    if not form.is_valid():
+        return _panel(request, change_context(form, credit, "extend"), status=422)
+    data = form.cleaned_data
+    try:
+        credit = CreditService.extend(
+            credit, expires_at=data["expires_on"], reason=data["reason"], staff_user=request.user
+        )
+    except RefundError as error:
+        return _panel(request, change_context(form, credit, "extend", problem=error.sentence), status=422)
+    until = _("It can be used until %(day)s.") % {"day": credit_row(credit)["expires"]}
+    detail = until if credit.expires_at else _("It does not expire any more.")
+    messages.success(request, _("%(number)s extended") % {"number": credit.number} + f"\n{detail}")
+    return _credit_changed(request, credit)
+
+
+def _preview(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Answer what would happen, changing nothing."""
+    if not is_fragment(request):
+        return _panel(request, context | {"problem": ""})
+    return render(request, "dashboard/credits/_change_preview.html", context | {"alone": True})
 
 
 def _panel(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

@@ -80,7 +80,7 @@ def test_adjust_and_void_from_the_credit(page: Page, grace_client: Client, confe
     page.get_by_role("link", name="Adjust").click()
     page.get_by_label("Amount").fill("20")
     page.get_by_label("Reason").fill("Miscounted")
-    page.get_by_role("button", name="Adjust credit").click()
+    page.get_by_role("button", name="Add €20.00").click()
     expect(page.locator(".balance")).to_contain_text("€100.00")
     page.get_by_role("link", name="Void").click()
     page.get_by_label("Reason").fill("Issued twice")
@@ -89,6 +89,31 @@ def test_adjust_and_void_from_the_credit(page: Page, grace_client: Client, confe
     expect(page.get_by_role("main")).to_contain_text("Voided")
     credit.refresh_from_db()
     assert credit.status == Credit.Status.VOIDED
+
+
+def test_pages_and_panels_are_accessible(
+    page: Page,
+    assert_accessible: Callable[[Page], None],
+    grace_client: Client,
+    conference: Conference,
+    ada: Any,
+    pending_order: Order,
+) -> None:
+    credit = make_credit(conference, ada, "30.00", expires_at=timezone.now() + timedelta(days=9))
+    sign_in(page, grace_client)
+    for address in (
+        reverse("credit_list"),
+        reverse("credit_list") + "?q=lov",
+        reverse("credit_detail", args=[credit.pk]),
+        reverse("credit_adjust", args=[credit.pk]),
+        reverse("credit_issue", args=[ada.pk]),
+        reverse("attendee_detail", args=[ada.pk]),
+    ):
+        page.goto(address)
+        assert_accessible(page)
+    page.get_by_role("link", name="Apply credit").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert_accessible(page)
 
 
 def test_everything_works_without_a_script(

@@ -86,6 +86,14 @@ def test_what_cannot_be_issued_is_said_and_nothing_changes(
     assert not Credit.objects.exists()
 
 
+def test_the_gift_is_shown_before_it_is_made(grace_client: Client, ada: Any, order: Order) -> None:
+    response = grace_client.post(issue_url(ada), given(reason="", preview="1"), headers=from_attendee(ada))
+
+    assert response.status_code == 200
+    assert "Issue €25.00" in text_of(response)
+    assert not Credit.objects.exists()
+
+
 def test_a_form_sent_twice_issues_once(grace_client: Client, ada: Any, order: Order) -> None:
     grace_client.post(issue_url(ada), given())
 

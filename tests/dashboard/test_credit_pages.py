@@ -159,6 +159,53 @@ def test_an_adjustment_that_cannot_be_changes_nothing(
     assert credit.entries.count() == 1
 
 
+def test_the_adjustment_is_shown_before_it_is_made(grace_client: Client, credit: Credit) -> None:
+    text = text_of(adjust(grace_client, credit, direction="less", amount="30", reason="", preview="1"))
+
+    assert "€80.00" in text
+    assert "€50.00" in text
+    assert "Take off €30.00" in text
+    assert credit.entries.count() == 1
+
+
+def test_extending_keeps_the_amount_and_moves_the_day(grace_client: Client, conference: Conference, ada: Any) -> None:
+    credit = make_credit(conference, ada, "80.00", expires_at=timezone.now() + timedelta(days=2))
+    day = timezone.localdate() + timedelta(days=60)
+
+    response = grace_client.post(
+        reverse("credit_extend", args=[credit.pk]),
+        {"expires_on": day.isoformat(), "reason": "Talk moved to autumn"},
+        headers=from_credit(credit),
+    )
+
+    credit.refresh_from_db()
+    assert credit.expires_at is not None
+    assert credit.expires_at.date() == day
+    assert credit.remaining_amount == Decimal("80.00")
+    assert f"{credit.number} extended" in text_of(response)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"expires_on": "2020-01-01", "reason": "x"}, "Choose today or a later day."),
+        ({"expires_on": "2999-01-01", "reason": ""}, "Enter a reason."),
+    ],
+)
+def test_an_extension_that_cannot_be_changes_nothing(
+    given: dict[str, str], sentence: str, grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    ends = timezone.now() + timedelta(days=2)
+    credit = make_credit(conference, ada, "80.00", expires_at=ends)
+
+    response = grace_client.post(reverse("credit_extend", args=[credit.pk]), given, headers=HTMX)
+
+    credit.refresh_from_db()
+    assert response.status_code == 422
+    assert sentence in text_of(response)
+    assert credit.expires_at == ends
+
+
 def test_a_form_sent_twice_adjusts_once(grace_client: Client, credit: Credit) -> None:
     adjust(grace_client, credit)
 
@@ -200,8 +247,8 @@ def test_voiding_twice_is_refused(grace_client: Client, credit: Credit) -> None:
     assert "nothing left to void" in text_of(response)
 
 
-@pytest.mark.parametrize("name", ["credit_adjust", "credit_void"])
-def test_support_may_neither_adjust_nor_void(name: str, sam_client: Client, credit: Credit) -> None:
+@pytest.mark.parametrize("name", ["credit_adjust", "credit_extend", "credit_void"])
+def test_support_may_not_change_a_credit(name: str, sam_client: Client, credit: Credit) -> None:
     url = reverse(name, args=[credit.pk])
 
     assert sam_client.get(url).status_code == 403
@@ -209,7 +256,7 @@ def test_support_may_neither_adjust_nor_void(name: str, sam_client: Client, cred
     assert credit.entries.count() == 1
 
 
-@pytest.mark.parametrize("name", ["credit_adjust", "credit_void"])
+@pytest.mark.parametrize("name", ["credit_adjust", "credit_extend", "credit_void"])
 def test_forms_are_pages_of_their_own_without_a_script(name: str, grace_client: Client, credit: Credit) -> None:
     text = text_of(grace_client.get(reverse(name, args=[credit.pk])))
 
