@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, RESERVING, URGENCY
 from registration.money import ZERO
-from registration.services.key_ranges import Keys, between
+from registration.services.key_ranges import between
 
 Found = Iterator[tuple[str, str]]
 
@@ -89,11 +90,10 @@ class Balance(NamedTuple):
 
 
 class Chunk:
-    """The rows of the orders from one key to another."""
+    """The rows of some orders."""
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, keys: list[int]) -> None:
         """Read them, one query for each table."""
-        keys = (low, high)
         self.orders = [OrderRow(*row) for row in _orders(keys)]
         self.payments: dict[int, list[PaymentRow]] = defaultdict(list)
         for payment in (PaymentRow(*row) for row in _payments(keys)):
@@ -110,9 +110,9 @@ class Chunk:
         self.explained = _explained(keys)
 
 
-def _orders(keys: Keys) -> Iterable[tuple[Any, ...]]:
+def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
     return (
-        Order.objects.filter(**between("pk", keys))
+        Order.objects.filter(pk__in=keys)
         .order_by("pk")
         .values_list(
             "pk",
@@ -129,9 +129,9 @@ def _orders(keys: Keys) -> Iterable[tuple[Any, ...]]:
     )
 
 
-def _payments(keys: Keys) -> Iterable[tuple[Any, ...]]:
+def _payments(keys: list[int]) -> Iterable[tuple[Any, ...]]:
     return (
-        Payment.objects.filter(**between("order_id", keys))
+        Payment.objects.filter(order_id__in=keys)
         .order_by()
         .values_list(
             "pk",
@@ -148,21 +148,21 @@ def _payments(keys: Keys) -> Iterable[tuple[Any, ...]]:
     )
 
 
-def _parts(keys: Keys) -> Iterable[tuple[Any, ...]]:
+def _parts(keys: list[int]) -> Iterable[tuple[Any, ...]]:
     columns = ("pk", "payment_id", "refund_id", "refund__order_id", "payment__order_id", "state", "currency", "amount")
-    rows = RefundPart.objects.filter(**between("payment__order_id", keys)).order_by()
+    rows = RefundPart.objects.filter(payment__order_id__in=keys).order_by()
     return rows.values_list(*columns, "channel")
 
 
-def _refunds(keys: Keys) -> Iterable[tuple[Any, ...]]:
+def _refunds(keys: list[int]) -> Iterable[tuple[Any, ...]]:
     columns = ("pk", "order_id", "state", "currency", "amount", "source", "has_note")
-    rows = Refund.objects.filter(**between("order_id", keys)).order_by()
+    rows = Refund.objects.filter(order_id__in=keys).order_by()
     return rows.annotate(has_note=Exists(Credit.objects.filter(refund=OuterRef("pk")))).values_list(*columns)
 
 
-def _notes(keys: Keys) -> dict[int, Decimal]:
+def _notes(keys: list[int]) -> dict[int, Decimal]:
     """Credit notes written without a refund row, which count as refunded all the same."""
-    rows = Credit.objects.filter(**between("source_order_id", keys), refund__isnull=True, kind=Credit.Kind.REFUND)
+    rows = Credit.objects.filter(source_order_id__in=keys, refund__isnull=True, kind=Credit.Kind.REFUND)
     sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
     for order_id, amount in rows.exclude(status=Credit.Status.VOIDED).values_list("source_order_id", "amount"):
         if order_id is not None:
@@ -170,15 +170,15 @@ def _notes(keys: Keys) -> dict[int, Decimal]:
     return sums
 
 
-def _explained(keys: Keys) -> set[int | None]:
+def _explained(keys: list[int]) -> set[int | None]:
     """Orders whose surplus has, or had, an open item."""
     kinds = (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE)
-    return set(OpenItem.objects.filter(**between("order_id", keys), kind__in=kinds).values_list("order_id", flat=True))
+    return set(OpenItem.objects.filter(order_id__in=keys, kind__in=kinds).values_list("order_id", flat=True))
 
 
 def check(low: int, high: int) -> Found:
     """Yield (row, problem) for the orders with keys from ``low`` to ``high``, their payments and refunds."""
-    chunk = Chunk(low, high)
+    chunk = Chunk(unusual(low, high))
     for order in chunk.orders:
         payments = chunk.payments.get(order.pk, [])
         balances = [payment_balance(payment, chunk.parts.get(payment.pk, [])) for payment in payments]
@@ -194,6 +194,44 @@ def check(low: int, high: int) -> Found:
         for refund in chunk.refunds.get(order.pk, []):
             for problem in _refund(refund, order, chunk.refund_parts.get(refund.pk, [])):
                 yield f"refund RF-{refund.pk:04d} of order {order.reference}", problem
+
+
+def unusual(low: int, high: int) -> list[int]:
+    """Keys of the orders worth a closer look.
+
+    Most orders are plain: paid once and in full, or not at all, and nothing went back. The database recognises those,
+    by conditions that leave no room for any of the problems that are looked for in the others.
+    """
+    mine = OuterRef("pk")
+    odd = (
+        Exists(Payment.objects.filter(order=mine).exclude(_is_plain_payment()))
+        | Exists(Refund.objects.filter(order=mine))
+        | Exists(RefundPart.objects.filter(payment__order=mine))
+        | Exists(Credit.objects.filter(source_order=mine))
+    )
+    captured = Payment.objects.filter(order=mine, status=Payment.Status.SUCCEEDED).order_by().values("order")
+    paid = Coalesce(Subquery(captured.annotate(sum=Sum("amount")).values("sum")), ZERO, output_field=DecimalField())
+    gift = Payment.objects.filter(order=mine, method=Payment.Method.COMP)
+    orders = Order.objects.filter(**between("pk", (low, high))).annotate(paid=paid)
+    plain = orders.exclude(odd).exclude(Exists(gift)).filter(_is_plain_order())
+    return sorted(set(orders.values_list("pk", flat=True)) - set(plain.values_list("pk", flat=True)))
+
+
+def _is_plain_order() -> Q:
+    """Paid exactly, or nothing paid; needs ``paid``, the sum of its captured payments, and no gifts among them."""
+    balance = Q(paid_amount=F("paid"), refundable_amount=F("paid"), refunded_amount=0, reserved_amount=0)
+    settled = Q(status=Order.Status.PAID, total=F("paid"))
+    unpaid = Q(status__in=[Order.Status.PENDING, Order.Status.CANCELLED], paid=0)
+    return balance & (settled | unpaid) & Q(currency=F("conference__currency"))
+
+
+def _is_plain_payment() -> Q:
+    """All of it is still there, or none of it arrived; in the currency of its order."""
+    arrived = Q(status=Payment.Status.SUCCEEDED, refundable_amount=F("amount"))
+    waiting = Q(status__in=[Payment.Status.PENDING, Payment.Status.PROCESSING, Payment.Status.FAILED])
+    untouched = Q(refunded_amount=0, reserved_amount=0, currency=OuterRef("currency"))
+    not_a_credit = ~Q(method=Payment.Method.CREDIT)
+    return untouched & (arrived | (waiting & Q(refundable_amount=0))) & not_a_credit
 
 
 def payment_balance(payment: PaymentRow, parts: list[PartRow]) -> Balance:
