@@ -63,7 +63,7 @@ def current_conference(request: HttpRequest) -> Conference:
         chosen = conferences[0] if conferences else None
     if chosen is None:
         raise Http404(_("You are not a member of any conference yet."))
-    if asked:
+    if asked and asked != request.session.get(SESSION_KEY):
         request.session[SESSION_KEY] = chosen.slug
     return chosen
 

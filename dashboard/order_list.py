@@ -15,6 +15,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.access import conferences_of
 from dashboard.filters import OrderFilter
 from dashboard.paging import COUNT_CAP, KeysetPage, capped_counts, keyset_page
 from dashboard.rows import listed_orders
@@ -46,6 +47,9 @@ class OrderList:
         self.sort, self._field, self._descending = sort_of(self.asked.get("sort", ""))
         if self.sort == DEFAULT_SORT:
             self.asked.pop("sort", None)
+        # A link passed to a colleague must show the same orders, whatever lies on their desk.
+        several = len(conferences_of(request)) > 1
+        self._place = {"conference": conference.slug} if several else {}
 
     @cached_property
     def filter(self) -> OrderFilter:
@@ -141,13 +145,14 @@ class OrderList:
     @property
     def kept(self) -> dict[str, str]:
         """What the search form sends along although it has no field for it."""
-        return {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, "sort")}
+        return self._place | {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, "sort")}
 
     def url(self, changes: Mapping[str, str], drop: tuple[str, ...] = ()) -> str:
         """The address of the list with some parameters changed."""
         return self._to("order_list", {k: v for k, v in self.asked.items() if k not in drop} | dict(changes))
 
     def _to(self, name: str, query: dict[str, str]) -> str:
+        query = self._place | query
         return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
 
     def _unchipped(self) -> QuerySet[Order]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
@@ -61,7 +62,12 @@ def capped_counts(querysets: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
     counts: list[str] = []
     values: list[Any] = []
     for queryset in querysets.values():
-        sql, params = queryset.order_by().values("pk")[: COUNT_CAP + 1].query.sql_with_params()
+        try:
+            sql, params = queryset.order_by().values("pk")[: COUNT_CAP + 1].query.sql_with_params()
+        except EmptyResultSet:
+            # The ORM sees that nothing can match, and has no statement for it.
+            counts.append("0")
+            continue
         # Only what the ORM wrote is put together here; every value is bound.
         counts.append(f"(SELECT COUNT(*) FROM ({sql}) AS found)")  # noqa: S608
         values.extend(params)
@@ -88,6 +94,8 @@ def _read(queryset: QuerySet[Any], field: str, token: str) -> tuple[Any, int] | 
     if not pk.isdecimal():
         return None
     try:
-        return queryset.model._meta.get_field(field).to_python(text), int(pk)
+        value = queryset.model._meta.get_field(field).clean(text, None)
     except ValidationError:
         return None
+    is_vague = isinstance(value, datetime) and value.tzinfo is None
+    return None if is_vague else (value, int(pk))

@@ -1,0 +1,170 @@
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from registration.models import (
+    Conference,
+    HistoryEntry,
+    OpenItem,
+    Order,
+    OrderLineItem,
+    Payment,
+    Refund,
+    RefundLine,
+    RefundPart,
+)
+from tests.cast import make_credit, make_order, pay
+
+
+def page_of(client: Client, order: Order) -> str:
+    response = client.get(reverse("order_detail", args=[order.reference]))
+    assert response.status_code == 200
+    return str(response.content.decode())
+
+
+def make_refund(order: Order, amount: str, state: str, **fields: Any) -> Refund:
+    fields = {"destination": Refund.Destination.CARD, "reason": "Requested by attendee"} | fields
+    refund = Refund.objects.create(order=order, amount=Decimal(amount), state=state, **fields)
+    payment = order.payments.filter(method=Payment.Method.STRIPE).get()
+    RefundPart.objects.create(refund=refund, payment=payment, channel="STRIPE", amount=Decimal(amount), state=state)
+    order.refresh_from_db()
+    return refund
+
+
+def test_the_money_strip_adds_up(grace_client: Client, conference: Conference, ada: Any) -> None:
+    order = make_order(conference, ada, paid="430.00", total="530.00")
+    pay(order, "100.00", method=Payment.Method.CREDIT, credit=make_credit(conference, ada, "100.00"))
+    make_refund(order, "80.00", Refund.State.SUCCEEDED)
+    make_refund(order, "50.00", Refund.State.PENDING)
+    make_refund(order, "25.00", Refund.State.REQUESTED)
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+    assert [amount for _label, amount in page.strip] == ["€530.00", "€530.00", "€80.00", "€75.00"]
+    assert page.left == "€375.00"
+    assert page.credit_only == "€100.00"
+    assert [part["amount"] for part in page.split] == ["€80.00", "€75.00", "€375.00"]
+    assert page.split[-1]["x"] + page.split[-1]["width"] <= 1000
+
+
+def test_line_items_say_what_went_back_and_what_is_left(grace_client: Client, conference: Conference, ada: Any) -> None:
+    order = make_order(conference, ada, paid="80.00", items={"Ticket": "50.00", "Dinner": "30.00"})
+    ticket, dinner = OrderLineItem.objects.filter(order=order)
+    done, moving = make_refund(order, "20.00", Refund.State.SUCCEEDED), make_refund(order, "5.00", Refund.State.PENDING)
+    failed = make_refund(order, "7.00", Refund.State.FAILED)
+    for refund, amount in ((done, "20.00"), (moving, "5.00"), (failed, "7.00")):
+        RefundLine.objects.create(refund=refund, line_item=ticket, amount=Decimal(amount))
+    lines = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"].lines
+    assert [(line.refunded, line.moving, line.left) for line in lines] == [
+        ("20.00", "€5.00", "25.00"),
+        ("0.00", "", "30.00"),
+    ]
+    assert lines[1].item == dinner
+
+
+def test_refunds_say_who_when_why_and_who_has_the_money(grace_client: Client, grace: Any, order: Order) -> None:
+    failed = make_refund(order, "10.00", Refund.State.FAILED, refusal="The card has expired.")
+    retry = make_refund(order, "10.00", Refund.State.PENDING, requested_by=grace, retry_of=failed, note="By phone")
+    page = page_of(grace_client, order)
+    for text in (retry.number, "Grace Hopper", "Requested by attendee", "By phone", "To Visa ending 4242"):
+        assert text in page
+    assert "The card has expired." in page
+    assert f"Retried as {retry.number}" in page
+    assert "Stripe has the money and will pass it to the bank." in page
+    assert reverse("refund_check", args=[retry.pk]) in page
+
+
+def test_payments_say_what_is_left_on_each(grace_client: Client, order: Order) -> None:
+    make_refund(order, "30.00", Refund.State.SUCCEEDED)
+    (entry,) = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"].payments
+    assert (entry.amount, entry.left, entry.has_left) == ("80.00", "50.00", True)
+
+
+def test_a_dispute_is_shown_with_its_deadline_and_stops_refunds(grace_client: Client, order: Order) -> None:
+    payment = order.payments.get()
+    payment.dispute = {"status": "needs_response", "reason": "product_not_received", "due_by": 1779062400}
+    payment.save(update_fields=["dispute"])
+    page = page_of(grace_client, order)
+    assert "Visa ending 4242: product not received, needs response. Evidence due 18 May 2026." in page
+    assert reverse("refund_create", args=[order.reference]) not in page
+
+
+def test_credits_issued_and_used_are_named(grace_client: Client, conference: Conference, ada: Any) -> None:
+    order = make_order(conference, ada, total="50.00", status=Order.Status.PAID)
+    used = make_credit(conference, ada, "50.00")
+    pay(order, "50.00", method=Payment.Method.CREDIT, credit=used)
+    issued = make_credit(conference, ada, "20.00", source_order=order, kind="REFUND")
+    page = page_of(grace_client, order)
+    assert used.number in page
+    assert issued.number in page
+
+
+def test_the_timeline_speaks_in_sentences(grace_client: Client, grace: Any, order: Order) -> None:
+    grace_client.post(reverse("note_create", args=[order.reference]), {"text": "Called about the <dinner>."})
+    page = page_of(grace_client, order)
+    assert "Grace Hopper wrote a note" in page
+    assert "Called about the &lt;dinner&gt;." in page
+    assert HistoryEntry.objects.get(order=order).actor == grace
+
+
+def test_an_empty_note_is_sent_back_with_a_sentence(grace_client: Client, order: Order) -> None:
+    response = grace_client.post(reverse("note_create", args=[order.reference]), {"text": "  "})
+    assert response.status_code == 422
+    assert "Write something first." in response.content.decode()
+    assert not order.notes.exists()
+
+
+def test_the_attendees_other_orders_are_linked(
+    grace_client: Client, order: Order, new_order: Callable[..., Order]
+) -> None:
+    other = new_order(paid="10.00")
+    assert reverse("order_detail", args=[other.reference]) in page_of(grace_client, order)
+
+
+def test_other_orders_of_conferences_out_of_sight_stay_out_of_sight(
+    grace_client: Client, order: Order, other_conference: Conference, ada: Any
+) -> None:
+    other = make_order(other_conference, ada, paid="10.00")
+    assert other.reference not in page_of(grace_client, order)
+
+
+@pytest.mark.parametrize(("livemode", "mode"), [(True, ""), (False, "/test"), (None, "/test")])
+def test_links_to_stripe_respect_the_mode(grace_client: Client, order: Order, livemode: bool | None, mode: str) -> None:
+    Payment.objects.filter(order=order).update(livemode=livemode)
+    intent = order.payments.get().stripe_payment_intent_id
+    assert f'href="https://dashboard.stripe.com{mode}/payments/{intent}"' in page_of(grace_client, order)
+
+
+def test_a_practice_desk_links_nowhere(grace_client: Client, order: Order, settings: Settings) -> None:
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    page = page_of(grace_client, order)
+    assert "dashboard.stripe.com" not in page
+    assert "Practice desk." in page
+
+
+def test_what_waits_for_somebody_heads_the_page(grace_client: Client, order: Order, conference: Conference) -> None:
+    OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.OVERPAID, subject="order:1")
+    assert "Needs attention." in page_of(grace_client, order)
+    assert "Overpaid" in page_of(grace_client, order)
+
+
+def test_a_viewer_looks_and_never_touches(linus_client: Client, order: Order) -> None:
+    page = page_of(linus_client, order)
+    for name in ("refund_create", "note_create"):
+        assert reverse(name, args=[order.reference]) not in page
+    assert linus_client.post(reverse("note_create", args=[order.reference]), {"text": "x"}).status_code == 403
+
+
+def test_the_page_asks_no_more_for_more_refunds(
+    grace_client: Client, order: Order, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _index in range(5):
+        make_refund(order, "5.00", Refund.State.PENDING)
+    for word in ("one", "two", "three"):
+        grace_client.post(reverse("note_create", args=[order.reference]), {"text": word})
+    # Four of them say who is asking, two draw the frame.
+    with django_assert_max_num_queries(4 + 2 + 10):
+        page_of(grace_client, order)

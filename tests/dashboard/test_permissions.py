@@ -1,0 +1,158 @@
+"""Walks every address as a stranger, as each role, and as a colleague from another conference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from dashboard.urls import urlpatterns
+from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart
+from tests.cast import client_of, make_credit, make_order, make_staff
+
+OPEN_TO_ALL = {"login", "logout", "theme_set", "healthz", "readyz", "stripe_webhook"}
+POST_ONLY = {
+    "refund_preview",
+    "refund_check",
+    "note_create",
+    "conference_switch",
+    "logout",
+    "theme_set",
+    "manual_confirm",
+}
+ALL = {"Finance", "Support", "Viewer", "Administrator"}
+SETTLE, FINANCE = {"Finance", "Support"}, {"Finance"}
+MAY = {
+    "home": ALL,
+    "order_list": ALL,
+    "order_detail": ALL,
+    "order_row": ALL,
+    "order_export": FINANCE,
+    "refund_create": SETTLE,
+    "refund_preview": SETTLE,
+    "credit_apply": SETTLE,
+    "note_create": SETTLE,
+    "refund_list": ALL,
+    "refund_detail": ALL,
+    "refund_check": SETTLE,
+    "manual_confirm": SETTLE,
+    "credit_list": ALL,
+    "credit_detail": ALL,
+    "credit_issue": FINANCE,
+    "credit_adjust": FINANCE,
+    "credit_void": FINANCE,
+    "attendee_detail": ALL,
+    "attendee_search": ALL,
+    "conference_switch": ALL,
+}
+"""Which roles each page of the desk answers to; a new address has to be entered here."""
+
+
+@dataclass
+class Things:
+    """One of each, all at one conference."""
+
+    order: Order
+    credit: Credit
+    refund: Refund
+    part: RefundPart
+
+    def url(self, name: str) -> str:
+        """The address of a page about these."""
+        by_name: dict[str, list[Any]] = {
+            "refund_detail": [self.refund.pk],
+            "refund_check": [self.refund.pk],
+            "manual_confirm": [self.part.pk],
+            "conference_switch": [self.order.conference.slug],
+            "stripe_webhook": [self.order.conference.slug],
+        }
+        if name in by_name:
+            return reverse(name, args=by_name[name])
+        if name in ("attendee_detail", "credit_issue"):
+            return reverse(name, args=[self.order.user_id])
+        if name in ("credit_detail", "credit_adjust", "credit_void"):
+            return reverse(name, args=[self.credit.pk])
+        takes_reference = name in {p.name for p in named_patterns() if "<str:reference>" in str(p.pattern)}
+        return reverse(name, args=[self.order.reference] if takes_reference else [])
+
+
+def named_patterns() -> Iterator[URLPattern]:
+    return (pattern for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name)
+
+
+def make_things(conference: Conference, user: Any) -> Things:
+    order = make_order(conference, user, paid="80.00")
+    refund = Refund.objects.create(order=order, amount="10.00", state=Refund.State.SUCCEEDED)
+    part = RefundPart.objects.create(
+        refund=refund,
+        payment=order.payments.get(method=Payment.Method.STRIPE),
+        channel=RefundPart.Channel.MANUAL,
+        amount="10.00",
+        state=Refund.State.SUCCEEDED,
+    )
+    return Things(order, make_credit(conference, user, "20.00"), refund, part)
+
+
+def visit(client: Client, things: Things, name: str) -> Any:
+    ask = client.post if name in POST_ONLY else client.get
+    return ask(things.url(name))
+
+
+@pytest.fixture
+def things(conference: Conference, ada: Any) -> Things:
+    return make_things(conference, ada)
+
+
+def test_every_address_has_a_rule() -> None:
+    assert {pattern.name for pattern in named_patterns()} == OPEN_TO_ALL | set(MAY)
+
+
+@pytest.mark.parametrize("name", sorted(MAY))
+def test_a_stranger_is_sent_to_sign_in(client: Client, things: Things, name: str) -> None:
+    response = visit(client, things, name)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+def test_each_role_may_what_its_work_needs_and_no_more(conference: Conference, things: Things, role: str) -> None:
+    client = client_of(make_staff("walker", role, conference))
+    refused = {name for name in MAY if visit(client, things, name).status_code == 403}
+    assert refused == {name for name, roles in MAY.items() if role not in roles}
+
+
+def test_a_refusal_says_who_one_is_and_that_nothing_was_changed(linus_client: Client, things: Things) -> None:
+    page = linus_client.get(things.url("refund_create")).content.decode()
+    assert "Your role does not allow this" in page
+    assert "You are signed in as Linus Pauling, Viewer. Nothing was changed." in page
+
+
+ABOUT_ONE = sorted(set(MAY) - {"home", "order_list", "order_export", "refund_list", "credit_list", "attendee_search"})
+
+
+@pytest.mark.parametrize("name", ABOUT_ONE)
+def test_what_belongs_to_another_conference_is_not_there(
+    conference: Conference, other_conference: Conference, ada: Any, name: str
+) -> None:
+    foreign = make_things(other_conference, ada)
+    client = client_of(make_staff("walker", "Finance", conference))
+    assert visit(client, foreign, name).status_code == 404
+
+
+def test_lists_never_name_another_conference(
+    grace_client: Client, things: Things, other_conference: Conference, ada: Any
+) -> None:
+    foreign = make_things(other_conference, ada)
+    for name in ("order_list", "refund_list", "credit_list"):
+        page = grace_client.get(reverse(name)).content.decode()
+        assert foreign.order.reference not in page
+
+
+def test_a_colleague_without_a_role_may_nothing(conference: Conference, things: Things) -> None:
+    walker = make_staff("walker", "Viewer", conference)
+    walker.groups.clear()
+    client = client_of(walker)
+    free = {"home", "conference_switch"}
+    assert {name for name in MAY if visit(client, things, name).status_code != 403} == free
