@@ -117,6 +117,40 @@ def test_an_order_changed_by_hand_is_named(column: str, value: str, order: Order
     assert any(line.startswith(f"order {order.reference}: ") for line in findings())
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        *(("order", column, "0.01") for column in ("paid_amount", "refunded_amount", "reserved_amount", "total")),
+        ("order", "refundable_amount", "99.99"),
+        ("order", "currency", "EUR"),
+        *(("order", "status", status) for status in ("PENDING", "CANCELLED", "PARTIALLY_REFUNDED", "REFUNDED")),
+        *(("payment", column, "0.01") for column in ("amount", "refunded_amount", "reserved_amount")),
+        ("payment", "refundable_amount", "99.99"),
+        ("payment", "currency", "EUR"),
+        ("payment", "method", "CREDIT"),
+        ("payment", "method", "COMP"),
+        *(("payment", "status", status) for status in ("PENDING", "FAILED", "REFUNDED")),
+    ],
+)
+def test_a_plain_order_changed_by_hand_is_named(table: str, column: str, value: str, conference: Conference) -> None:
+    order = make_card_order(conference)
+    assert "1 orders" in verify()
+
+    by_hand(f"UPDATE registration_{table} SET {column} = %s", value)
+
+    assert any(order.reference in line for line in findings())
+
+
+@pytest.mark.parametrize(("column", "value"), [("status", "PAID"), ("paid_amount", "1.00"), ("currency", "EUR")])
+def test_an_unpaid_order_changed_by_hand_is_named(column: str, value: str, conference: Conference) -> None:
+    order = make_order(conference)
+    assert "1 orders" in verify()
+
+    by_hand(f"UPDATE registration_order SET {column} = %s", value)
+
+    assert any(order.reference in line for line in findings())
+
+
 @pytest.mark.parametrize("drop_guards", [True, False])
 @pytest.mark.parametrize(
     ("column", "value"),

@@ -1,0 +1,196 @@
+"""What ``verify_ledger`` reads of orders: which of them need a closer look, and the rows of those."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
+from registration.money import ZERO
+from registration.services.key_ranges import between
+
+
+def unusual(low: int, high: int) -> list[int]:
+    """Keys of the orders worth a closer look.
+
+    Most orders are plain: paid once and in full, or not at all, and nothing went back. The database recognises those,
+    by conditions that leave no room for any of the problems that are looked for in the others.
+    """
+    mine = OuterRef("pk")
+    odd = (
+        Exists(Payment.objects.filter(order=mine).exclude(_is_plain_payment()))
+        | Exists(Refund.objects.filter(order=mine))
+        | Exists(RefundPart.objects.filter(payment__order=mine))
+        | Exists(Credit.objects.filter(source_order=mine))
+    )
+    captured = Payment.objects.filter(order=mine, status=Payment.Status.SUCCEEDED).order_by().values("order")
+    paid = Coalesce(Subquery(captured.annotate(sum=Sum("amount")).values("sum")), ZERO, output_field=DecimalField())
+    gift = Payment.objects.filter(order=mine, method=Payment.Method.COMP)
+    orders = Order.objects.filter(**between("pk", (low, high))).annotate(paid=paid)
+    plain = orders.exclude(odd).exclude(Exists(gift)).filter(_is_plain_order())
+    return sorted(set(orders.values_list("pk", flat=True)) - set(plain.values_list("pk", flat=True)))
+
+
+def _is_plain_order() -> Q:
+    """Paid exactly, or nothing paid; needs ``paid``, the sum of its captured payments, and no gifts among them."""
+    balance = Q(paid_amount=F("paid"), refundable_amount=F("paid"), refunded_amount=0, reserved_amount=0)
+    settled = Q(status=Order.Status.PAID, total=F("paid"))
+    unpaid = Q(status__in=[Order.Status.PENDING, Order.Status.CANCELLED], paid=0)
+    return balance & (settled | unpaid) & Q(currency=F("conference__currency"))
+
+
+def _is_plain_payment() -> Q:
+    """All of it is still there, or none of it arrived; in the currency of its order."""
+    arrived = Q(status=Payment.Status.SUCCEEDED, refundable_amount=F("amount"))
+    waiting = Q(status__in=[Payment.Status.PENDING, Payment.Status.PROCESSING, Payment.Status.FAILED])
+    untouched = Q(refunded_amount=0, reserved_amount=0, currency=OuterRef("currency"))
+    not_a_credit = ~Q(method=Payment.Method.CREDIT)
+    return untouched & (arrived | (waiting & Q(refundable_amount=0))) & not_a_credit
+
+
+class OrderRow(NamedTuple):
+    """What is read of an order."""
+
+    pk: int
+    reference: str
+    status: str
+    currency: str
+    conference_currency: str
+    total: Decimal
+    paid: Decimal
+    refunded: Decimal
+    reserved: Decimal
+    refundable: Decimal
+
+
+class PaymentRow(NamedTuple):
+    """What is read of a payment."""
+
+    pk: int
+    order_id: int
+    method: str
+    status: str
+    currency: str
+    amount: Decimal
+    refunded: Decimal
+    reserved: Decimal
+    refundable: Decimal
+    credit_id: int | None
+
+
+class PartRow(NamedTuple):
+    """What is read of a part of a refund."""
+
+    pk: int
+    payment_id: int
+    refund_id: int
+    refund_order_id: int
+    order_id: int
+    state: str
+    currency: str
+    amount: Decimal
+    channel: str
+
+
+class RefundRow(NamedTuple):
+    """What is read of a refund; ``has_note`` says whether a credit note records it."""
+
+    pk: int
+    order_id: int
+    state: str
+    currency: str
+    amount: Decimal
+    source: str
+    has_note: bool
+
+
+class Chunk:
+    """The rows of some orders."""
+
+    def __init__(self, keys: list[int]) -> None:
+        """Read them, one query for each table."""
+        self.orders = [OrderRow(*row) for row in _orders(keys)]
+        self.payments: dict[int, list[PaymentRow]] = defaultdict(list)
+        for payment in (PaymentRow(*row) for row in _payments(keys)):
+            self.payments[payment.order_id].append(payment)
+        self.parts: dict[int, list[PartRow]] = defaultdict(list)
+        self.refund_parts: dict[int, list[PartRow]] = defaultdict(list)
+        for part in (PartRow(*row) for row in _parts(keys)):
+            self.parts[part.payment_id].append(part)
+            self.refund_parts[part.refund_id].append(part)
+        self.refunds: dict[int, list[RefundRow]] = defaultdict(list)
+        for refund in (RefundRow(*row) for row in _refunds(keys)):
+            self.refunds[refund.order_id].append(refund)
+        self.notes = _notes(keys)
+        self.explained = _explained(keys)
+
+
+def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
+    return (
+        Order.objects.filter(pk__in=keys)
+        .order_by("pk")
+        .values_list(
+            "pk",
+            "reference",
+            "status",
+            "currency",
+            "conference__currency",
+            "total",
+            "paid_amount",
+            "refunded_amount",
+            "reserved_amount",
+            "refundable_amount",
+        )
+    )
+
+
+def _payments(keys: list[int]) -> Iterable[tuple[Any, ...]]:
+    return (
+        Payment.objects.filter(order_id__in=keys)
+        .order_by()
+        .values_list(
+            "pk",
+            "order_id",
+            "method",
+            "status",
+            "currency",
+            "amount",
+            "refunded_amount",
+            "reserved_amount",
+            "refundable_amount",
+            "credit_id",
+        )
+    )
+
+
+def _parts(keys: list[int]) -> Iterable[tuple[Any, ...]]:
+    columns = ("pk", "payment_id", "refund_id", "refund__order_id", "payment__order_id", "state", "currency", "amount")
+    rows = RefundPart.objects.filter(payment__order_id__in=keys).order_by()
+    return rows.values_list(*columns, "channel")
+
+
+def _refunds(keys: list[int]) -> Iterable[tuple[Any, ...]]:
+    columns = ("pk", "order_id", "state", "currency", "amount", "source", "has_note")
+    rows = Refund.objects.filter(order_id__in=keys).order_by()
+    return rows.annotate(has_note=Exists(Credit.objects.filter(refund=OuterRef("pk")))).values_list(*columns)
+
+
+def _notes(keys: list[int]) -> dict[int, Decimal]:
+    """Credit notes written without a refund row, which count as refunded all the same."""
+    rows = Credit.objects.filter(source_order_id__in=keys, refund__isnull=True, kind=Credit.Kind.REFUND)
+    sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    for order_id, amount in rows.exclude(status=Credit.Status.VOIDED).values_list("source_order_id", "amount"):
+        if order_id is not None:
+            sums[order_id] += amount
+    return sums
+
+
+def _explained(keys: list[int]) -> set[int | None]:
+    """Orders whose surplus has, or had, an open item."""
+    kinds = (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE)
+    return set(OpenItem.objects.filter(order_id__in=keys, kind__in=kinds).values_list("order_id", flat=True))
