@@ -18,6 +18,8 @@ from registration.search import MAX_WORDS, words
 from registration.services.planner import plan_credit
 
 FEWEST_LETTERS = 2
+ORDERS_EACH = 4
+"""How many orders per person are looked at, so that one person's many do not hide the others."""
 LISTED_STATES = ("available", "expiring", "used", "expired", "voided", "paid_out")
 SOON = timedelta(days=30)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -95,16 +97,16 @@ def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
     asked = words(text)[:MAX_WORDS]
     if sum(map(len, asked)) < FEWEST_LETTERS:
         return []
-    by_order = Order.objects.filter(conference=conference)
-    by_name = attendees_of(conference)
+    by_order, by_name = Order.objects.filter(conference=conference).order_by(), attendees_of(conference)
     for word in asked:
         by_order = by_order.filter(search_text__contains=f" {word}")
         by_name = by_name.filter(_begins(word))
-    recent = by_order.order_by("-created_at", "-pk").values_list("user_id", flat=True)[: limit * 4]
-    found = set(recent) | set(by_name.values_list("pk", flat=True)[: limit * 4])
-    return sorted(_users().filter(pk__in=found), key=lambda user: (str(user.get_full_name()).casefold(), user.pk))[
-        :limit
-    ]
+    found = set(by_order.values_list("user_id", flat=True)[: limit * ORDERS_EACH])
+    # Orders carry folded names, which is cheap to search; accounts are asked only when that was not enough.
+    if len(found) < limit:
+        found |= set(by_name.values_list("pk", flat=True)[:limit])
+    people = _users().filter(pk__in=found)
+    return sorted(people, key=lambda user: (user.get_full_name().casefold(), user.pk))[:limit]
 
 
 def _begins(word: str) -> Q:

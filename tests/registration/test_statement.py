@@ -1,0 +1,125 @@
+"""What an attendee holds: the parts add up to what was issued, whatever happened to the credits."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from registration.models import Conference, Credit, Order
+from registration.services.credit import CreditService
+from registration.services.credit_payment import release_order
+from registration.services.refund import RefundService
+from registration.statement import balance_of, find_attendees, in_state, movements, payable_orders, plan_of
+from tests.cast import make_credit, make_order, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def held_by(attendee: Any) -> list[Credit]:
+    return list(Credit.objects.filter(user=attendee).order_by("pk"))
+
+
+def test_the_parts_add_up_to_what_was_issued(
+    conference: Conference, grace: Any, ada: Any, pending_order: Order
+) -> None:
+    used = make_credit(conference, ada, "70.00")
+    RefundService.apply_credits([used], pending_order, staff_user=grace)
+    CreditService.void(make_credit(conference, ada, "20.00"), reason="Twice", staff_user=grace)
+    make_credit(conference, ada, "30.00", expires_at=timezone.now() - timedelta(days=1))
+    CreditService.adjust(used, amount=Decimal("-5.00"), reason="Miscounted", staff_user=grace)
+
+    balance = balance_of(held_by(ada), "EUR")
+
+    assert (balance.available, balance.used) == (Decimal("15.00"), Decimal("50.00"))
+    assert (balance.expired, balance.voided) == (Decimal("30.00"), Decimal("20.00"))
+    assert balance.issued == Decimal("115.00")
+
+
+def test_the_nightly_job_changes_no_part(conference: Conference, ada: Any) -> None:
+    make_credit(conference, ada, "30.00", expires_at=timezone.now() - timedelta(days=1))
+    before = balance_of(held_by(ada), "EUR")
+
+    CreditService.expire_due()
+
+    assert balance_of(held_by(ada), "EUR") == before
+
+
+def test_what_a_released_order_gives_back_is_not_used(
+    conference: Conference, grace: Any, ada: Any, pending_order: Order
+) -> None:
+    credit = make_credit(conference, ada, "70.00")
+    RefundService.apply_credits([credit], pending_order, staff_user=grace, amount=Decimal("20.00"))
+    release_order(pending_order, staff_user=grace)
+
+    balance = balance_of(held_by(ada), "EUR")
+
+    assert (balance.available, balance.used) == (Decimal("70.00"), Decimal("0.00"))
+
+
+def test_a_note_of_a_card_refund_was_never_there_to_spend(conference: Conference, ada: Any) -> None:
+    make_credit(conference, ada, "70.00", remaining_amount=Decimal("0.00"), status=Credit.Status.PAID_OUT)
+
+    assert balance_of(held_by(ada), "EUR").issued == Decimal("0.00")
+
+
+def test_movements_run_from_nothing_to_what_is_held(
+    conference: Conference, grace: Any, ada: Any, pending_order: Order
+) -> None:
+    credits = [make_credit(conference, ada, "30.00"), make_credit(conference, ada, "40.00")]
+    RefundService.apply_credits(credits, pending_order, staff_user=grace)
+
+    rows = movements(held_by(ada))
+
+    assert [row.balance for row in rows] == [Decimal(text) for text in ("20.00", "40.00", "70.00", "30.00")]
+
+
+def test_a_plan_leaves_what_the_service_leaves(
+    conference: Conference, grace: Any, ada: Any, pending_order: Order
+) -> None:
+    credits = [make_credit(conference, ada, "30.00"), make_credit(conference, ada, "40.00")]
+    plan = plan_of(credits, pending_order, Decimal("45.00"))
+    promised = (plan.due_after, plan.credit_after, plan.pays_in_full)
+
+    RefundService.apply_credits(credits, pending_order, staff_user=grace, amount=Decimal("45.00"))
+
+    pending_order.refresh_from_db()
+    left = sum(credit.remaining_amount for credit in held_by(ada))
+    assert promised == (pending_order.due_amount, left, False)
+
+
+def test_orders_to_pay_come_most_pressing_first(conference: Conference, ada: Any) -> None:
+    now = timezone.now()
+    patient = make_order(conference, ada, total="10.00")
+    later = make_order(conference, ada, total="10.00", hold_expires_at=now + timedelta(hours=2))
+    soon = make_order(conference, ada, total="10.00", hold_expires_at=now + timedelta(hours=1))
+    make_order(conference, ada, total="10.00", hold_expires_at=now - timedelta(hours=1))
+    make_order(conference, ada, paid="10.00")
+
+    assert payable_orders(ada, conference) == [soon, later, patient]
+
+
+def test_nobody_is_hidden_by_one_persons_many_orders(conference: Conference, ada: Any) -> None:
+    for _number in range(3):
+        make_order(conference, ada, paid="10.00")
+    adam = make_user("adam", "Smith")
+    make_order(conference, adam, paid="10.00")
+
+    assert find_attendees(conference, "ada", 8) == [ada, adam]
+
+
+def test_a_name_on_the_account_is_found_where_the_bill_names_a_company(conference: Conference, ada: Any) -> None:
+    make_order(conference, ada, paid="10.00", billing_name="Analytical Ltd", billing_email="office@analytical.example")
+
+    assert find_attendees(conference, "lovelace", 8) == [ada]
+    assert find_attendees(conference, "analytical", 8) == [ada]
+
+
+def test_a_credit_whose_time_is_over_is_listed_as_expired_before_the_nightly_job(
+    conference: Conference, ada: Any
+) -> None:
+    lapsed = make_credit(conference, ada, "30.00", expires_at=timezone.now() - timedelta(minutes=1))
+
+    assert list(in_state(conference, "expired")) == [lapsed]
+    assert not in_state(conference, "available").exists()
