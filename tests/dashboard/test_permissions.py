@@ -20,7 +20,6 @@ POST_ONLY = {
     "conference_switch",
     "logout",
     "theme_set",
-    "manual_confirm",
 }
 ALL = {"Finance", "Support", "Viewer", "Administrator"}
 SETTLE, FINANCE = {"Finance", "Support"}, {"Finance"}
@@ -42,6 +41,7 @@ MAY = {
     "credit_detail": ALL,
     "credit_issue": FINANCE,
     "credit_adjust": FINANCE,
+    "credit_extend": FINANCE,
     "credit_void": FINANCE,
     "attendee_detail": ALL,
     "attendee_search": ALL,
@@ -72,7 +72,7 @@ class Things:
             return reverse(name, args=by_name[name])
         if name in ("attendee_detail", "credit_issue"):
             return reverse(name, args=[self.order.user_id])
-        if name in ("credit_detail", "credit_adjust", "credit_void"):
+        if name in ("credit_detail", "credit_adjust", "credit_extend", "credit_void"):
             return reverse(name, args=[self.credit.pk])
         takes_reference = name in {p.name for p in named_patterns() if "<str:reference>" in str(p.pattern)}
         return reverse(name, args=[self.order.reference] if takes_reference else [])
