@@ -116,8 +116,7 @@ def preview_rows(order: Order, plan: RefundPlan) -> list[dict[str, str]]:
     gets = [f"{money(order, part.amount)} {where(part)}" for part in plan.parts]
     if plan.goodwill_amount:
         gets.append(_("%(amount)s as goodwill credit") % {"amount": money(order, plan.goodwill_amount)})
-    name = _("%(name)s gets") % {"name": first_name(order)}
-    rows += [{"label": name if not index else "", "now": line} for index, line in enumerate(gets)]
+    rows.append({"label": _("%(name)s gets") % {"name": first_name(order)}, "now": ", ".join(gets)})
     if plan.fee_amount:
         rows.append({"label": _("Kept as a fee"), "now": money(order, plan.fee_amount)})
     if plan.goodwill_amount:
@@ -195,8 +194,9 @@ def _lines(form: RefundForm) -> list[Line]:
 def _ways(form: RefundForm, user: Any) -> list[Way]:
     order, chosen = form.order, form["destination"].value()
     open_payments = [payment for payment in order.payments.all() if usable(payment)]
-    instruments = ", ".join(dict.fromkeys(payment.instrument for payment in open_payments))
-    has_card = any(channel_of(payment) == Channel.STRIPE for payment in open_payments)
+    cards = [payment for payment in open_payments if channel_of(payment) == Channel.STRIPE]
+    has_card = bool(cards)
+    instruments = ", ".join(dict.fromkeys(payment.instrument for payment in cards or open_payments))
     arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"
     conference = {"conference": order.conference.name}
     texts = {

@@ -86,6 +86,7 @@ def test_preview_of_paying_twice_asks_for_the_total(grace_client: Client, order:
     assert 'value="100.00"' in html
     assert 'aria-disabled="true" aria-describedby="both-warning"' in html
     assert "Pay out €100.00</button>" in html
+    assert "Tick that" not in html
     assert '<b class="amber">€100.00 for a refund of €50.00</b>' in html
 
 
