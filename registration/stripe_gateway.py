@@ -161,6 +161,11 @@ class StripeGateway:
         params: Any = {"limit": 100, "charge": _present(charge_id)}
         return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
 
+    def list_refunds_since(self, since: datetime) -> list[RefundSnapshot]:
+        """Every refund of the account that was made since then, newest first."""
+        params: Any = {"limit": 100, "created": {"gte": int(since.timestamp())}}
+        return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
+
     def find_refund(self, part: RefundPart) -> RefundSnapshot | None:
         """The refund that carries this part's id in its metadata, if Stripe has one."""
         mine = (s for s in self.list_refunds(part.payment) if s.metadata.get("part") == str(part.uuid))

@@ -1,8 +1,7 @@
-"""``manage.py process_events``: processes stored Stripe events that are due, once or for ever."""
+"""``manage.py process_events``: processes stored Stripe events that are due, once; ``run_worker`` does it for ever."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -11,18 +10,12 @@ from registration.services.events import process_due
 
 
 class Command(BaseCommand):
-    help = "Processes stored Stripe events that are due. Run it every minute, or with --loop as a service."
+    help = "Processes stored Stripe events that are due."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--limit", type=int, default=None, help="At most so many events at a time.")
-        parser.add_argument("--loop", type=float, metavar="SECONDS", help="Stay, and look again after each pause.")
+        parser.add_argument("--limit", type=int, default=None, help="At most so many events.")
 
     def handle(self, **options: Any) -> None:
-        while True:
-            outcome = process_due(options["limit"])
-            if outcome or not options["loop"]:
-                counts = ", ".join(f"{count} {state.lower()}" for state, count in sorted(outcome.items()))
-                self.stdout.write(counts or "No events are due.")
-            if not options["loop"]:
-                return
-            time.sleep(options["loop"])
+        outcome = process_due(options["limit"])
+        counts = ", ".join(f"{count} {state.lower()}" for state, count in sorted(outcome.items()))
+        self.stdout.write(counts or "No events are due.")
