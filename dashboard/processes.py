@@ -48,7 +48,7 @@ class Program:
         """Tell it and its children; it is fine if they are gone."""
         try:
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # macOS says the second of a process that has ended.
             return
 
 
@@ -60,11 +60,12 @@ class Supervisor:
         self._logs, self._environment = logs, dict(environment)
         self._programs: list[Program] = []
         self._handlers: dict[int, signal._HANDLER] = {}
+        self._told_to_stop = False
 
     def __enter__(self) -> Supervisor:
         self._logs.mkdir(parents=True, exist_ok=True)
         for number in SIGNALS:
-            self._handlers[number] = signal.signal(number, _stop)
+            self._handlers[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -95,15 +96,17 @@ class Supervisor:
         """Run a program that ends, in the foreground.
 
         Raises:
-            ProcessDied: It failed; what it wrote has been seen.
+            ProcessDied: It failed, and what it wrote has been seen; or a program that it needs ended.
+            Stopped: A signal came.
         """
         process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
-            status = process.wait()
-        except Stopped:
+            while (status := process.poll()) is None:
+                self._check()
+                time.sleep(LOOK_EVERY_SECONDS / 4)
+        finally:
             process.terminate()
             process.wait()
-            raise
         if status:
             raise ProcessDied(f"{' '.join(command[1:3])} failed.")
 
@@ -112,6 +115,7 @@ class Supervisor:
 
         Raises:
             ProcessDied: A program ended, or the time is over.
+            Stopped: A signal came.
         """
         until = time.monotonic() + seconds
         while not ready():
@@ -132,6 +136,8 @@ class Supervisor:
             time.sleep(LOOK_EVERY_SECONDS)
 
     def _check(self) -> None:
+        if self._told_to_stop:
+            raise Stopped
         for program in self._programs:
             if (status := program.process.poll()) is not None:
                 raise ProcessDied(f"The {program.name} ended with status {status}:\n{program.last_words()}")
@@ -152,6 +158,6 @@ class Supervisor:
             program.signal_group(signal.SIGKILL)
             program.process.wait()
 
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Only remember it: raising here could lose a program between its start and our list."""
+        self._told_to_stop = True

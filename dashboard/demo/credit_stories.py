@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboard.demo.ledger import Channel, Destination, Share, State
 from dashboard.demo.orders import TOOK, Shop
-from dashboard.demo.purchases import Buyer
+from dashboard.demo.people import Buyer
 from dashboard.demo.stories import DAY, HOUR, Kind, bought
 from registration.models import Credit, CreditEntry, Order, Payment
 from registration.money import to_minor_units

@@ -95,11 +95,12 @@ class Ledger(Purchases):
     def _say_requested(self, refund: Refund, shares: Sequence[Share], at: datetime) -> None:
         order = refund.order
         kept = sum((share.amount for share in shares if share.state not in OVER), ZERO)
-        self.left[id(order)] = self.left.get(id(order), ZERO) - kept
+        before = self.left.get(id(order), ZERO)
+        self.left[id(order)] = before - kept
         external = refund.source == Refund.Source.EXTERNAL
         facts: dict[str, Any] = {"number": refund, "amount": refund.amount}
         if not external:
-            facts |= {"destination": refund.destination, "refundable": self.left[id(order)]}
+            facts |= {"destination": refund.destination, "refundable": before - refund.amount}
             facts |= {"reason": refund.reason, "note": refund.note}
         if refund.fee_amount:
             facts["fee"] = refund.fee_amount
@@ -122,7 +123,7 @@ class Ledger(Purchases):
         for name, value in share.details.items():
             setattr(part, name, value)
         self.parts.append(part)
-        if part.channel == Channel.STRIPE:
+        if part.channel == Channel.STRIPE and refund.source == Refund.Source.DESK:
             self._say_steps(part, share, at)
         if part.stripe_refund_id:
             self._seed_refund(part, at)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from dashboard.demo.catalog import Plan
 from dashboard.demo.ledger import Channel, Destination, Ledger, Share
-from dashboard.demo.purchases import Buyer
+from dashboard.demo.people import Buyer
 from registration.models import Conference, Order, Payment
 from registration.money import quantize_money
 

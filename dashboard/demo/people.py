@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
+
 from registration.search import fold
 
 
@@ -161,6 +163,15 @@ class Person:
     name: str
     email: str
     company: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """An attendee as the orders name them."""
+
+    user: User
+    name: str
+    company: str = ""
 
 
 def people(rng: random.Random) -> Iterator[Person]:

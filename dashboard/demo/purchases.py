@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from dashboard.demo.people import Buyer
 from registration.models import (
     Conference,
     Credit,
@@ -41,15 +42,6 @@ CARDS = (
     ("visa", "0341"),
     ("mastercard", "5100"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Buyer:
-    """An attendee as the orders name them."""
-
-    user: User
-    name: str
-    company: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from dashboard.demo.catalog import make_conferences, make_staff
 from dashboard.demo.credit_stories import OTHER_STORIES
 from dashboard.demo.ledger import Ledger
 from dashboard.demo.orders import Shop, sell
-from dashboard.demo.people import people
-from dashboard.demo.purchases import Buyer
+from dashboard.demo.people import Buyer, people
 from dashboard.demo.sandbox_seed import Sandbox
 from dashboard.demo.saving import save
 from dashboard.demo.stories import REFUND_STORIES

@@ -32,7 +32,9 @@ def back(shop: Shop, order: Order, payment: Payment, days: float, state: str, **
 
 def proposed(shop: Shop) -> None:
     """Above the limit of support; a second person must approve."""
-    order, payment = bought(shop, 9)
+    business, price, _often = shop.plan.tickets[2]
+    order = shop.order(shop.ledger.now - 9 * DAY, lines=[(business, 2, Decimal(price))])
+    payment = shop.ledger.pay_card(order, order.total, order.created_at + TOOK)
     at = shop.ledger.now - 5 * HOUR
     share = Share(payment, order.total, State.AWAITING_APPROVAL)
     refund = shop.ledger.refund(order, [share], at, by=shop.staff["support"], note="Visa was denied, letter attached.")

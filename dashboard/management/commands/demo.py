@@ -28,8 +28,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
         parser.add_argument("--folder", type=Path, default=settings.VAR_DIR, help="where the demo keeps its state")
+        parser.add_argument("--scale", type=float, default=1.0, help="size of the season")
 
-    def handle(self, *args: Any, port: int, folder: Path, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, folder: Path, scale: float, **options: Any) -> None:
         if not is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make demo PORT={port + 1}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         desk, sandbox = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
         try:
             with Supervisor(folder / "logs", environment(folder, sandbox, port)) as supervisor:
-                start(supervisor, folder, port, desk, sandbox, sandbox_port)
+                start(supervisor, folder, desk, sandbox, scale)
                 self._greet(desk)
                 supervisor.watch()
         except Stopped:
@@ -70,21 +71,34 @@ def environment(folder: Path, sandbox: str, port: int) -> dict[str, str]:
     return {**os.environ, **ours}
 
 
-def start(supervisor: Supervisor, folder: Path, port: int, desk: str, sandbox: str, sandbox_port: int) -> None:
-    """Start one after the other, each when the one it needs is there."""
+def start(supervisor: Supervisor, folder: Path, desk: str, sandbox: str, scale: float) -> None:
+    """Start one after the other, each when the one it needs is there.
+
+    Args:
+        supervisor: Keeps them together.
+        folder: Where the sandbox keeps its state.
+        desk: Base address of the desk.
+        sandbox: Base address of the sandbox.
+        scale: Size of the season.
+    """
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     state = str(folder / "stripe-sandbox.sqlite3")
     supervisor.start(
-        "Stripe sandbox", [sys.executable, "-m", "stripe_sandbox", "--port", str(sandbox_port), "--state", state]
+        "Stripe sandbox", [sys.executable, "-m", "stripe_sandbox", "--port", port_of(sandbox), "--state", state]
     )
     supervisor.wait_until(lambda: answers(f"{sandbox}/_sandbox/health"), READY_WITHIN_SECONDS, "The Stripe sandbox")
-    supervisor.run([*manage, "load_season", "--migrate", "--webhooks", desk])
-    supervisor.start("web server", web_server(port))
+    supervisor.run([*manage, "load_season", "--migrate", "--webhooks", desk, "--scale", str(scale)])
+    supervisor.start("web server", web_server(port_of(desk)))
     supervisor.start("worker", [*manage, "run_worker", "--interval=2"])
     supervisor.wait_until(lambda: answers(f"{desk}/healthz"), READY_WITHIN_SECONDS, "The web server")
 
 
-def web_server(port: int) -> list[str]:
+def port_of(address: str) -> str:
+    """The port of a base address."""
+    return address.rpartition(":")[2]
+
+
+def web_server(port: str) -> list[str]:
     """One process with threads: quick to start, and enough for a demo."""
     options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", str(WEB_THREADS)]
     return [sys.executable, "-m", "gunicorn", "dashboard.wsgi", *options, "--graceful-timeout", "5"]
