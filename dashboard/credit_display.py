@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,12 +11,15 @@ from zoneinfo import ZoneInfo
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.templatetags.desk import person, state_label
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import format_amount, format_money
+from registration.search import fold, words
 from registration.statement import SOON, Balance, CreditPlan, Movement, next_to_expire
 
 Row = dict[str, Any]
@@ -160,6 +164,20 @@ def _url(entry: CreditEntry, within_credit: bool) -> str:
     if entry.order and entry.kind in (CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED):
         return reverse("order_detail", args=[entry.order.reference])
     return "" if within_credit else reverse("credit_detail", args=[entry.credit_id])
+
+
+def marked(text: str, query: str) -> SafeString:
+    """The text with the beginnings that were searched for marked."""
+    asked = sorted(words(query), key=len, reverse=True)
+    parts = []
+    for part in re.split(r"(\w+)", text):
+        length = next((len(word) for word in asked if fold(part).startswith(word)), 0)
+        parts.append((part[:length], part[length:]))
+    return format_html_join("", "{}{}", ((_mark(start), rest) for start, rest in parts))
+
+
+def _mark(start: str) -> SafeString | str:
+    return format_html("<mark>{}</mark>", start) if start else ""
 
 
 def pending_row(order: Order) -> Row:

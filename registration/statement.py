@@ -146,7 +146,10 @@ def left_with(credit: Credit, change: Decimal) -> tuple[Decimal, Decimal]:
 
 
 def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
-    """The conference's credits in one state of ``LISTED_STATES``, newest first; all of them for any other word."""
+    """The conference's credits in one state of ``LISTED_STATES``.
+
+    Any other word means all that could ever be spent: the many notes of card refunds would bury them.
+    """
     credits = Credit.objects.filter(conference=conference).order_by("-pk")
     now, spendable = timezone.now(), Credit.objects.spendable().filter(conference=conference)
     lapsed = Q(status=Credit.Status.EXPIRED) | Q(status=Credit.Status.AVAILABLE, expires_at__lte=now)
@@ -158,7 +161,7 @@ def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
         "voided": credits.filter(status=Credit.Status.VOIDED),
         "paid_out": credits.filter(status=Credit.Status.PAID_OUT),
     }
-    return choices.get(state, credits)
+    return choices.get(state, credits.exclude(status=Credit.Status.PAID_OUT))
 
 
 def next_to_expire(credits: Iterable[Credit]) -> Credit | None:

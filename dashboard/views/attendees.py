@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.access import conferences_of, current_conference, requires
+from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
+from dashboard.templatetags.desk import person
 from registration.models import Conference
 from registration.money import format_money
 from registration.statement import attendees_of, available_to, find_attendees
@@ -60,15 +62,17 @@ def people_context(request: HttpRequest) -> dict[str, Any]:
     query = request.GET.get("q", "").strip()
     found = find_attendees(conference, query, MOST_OPTIONS + 1)
     held = available_to(found, conference)
-    return {"query": query, "people": [_option(user, held, conference) for user in found[:MOST_OPTIONS]]} | {
+    return {"query": query, "people": [_option(user, held, conference, query) for user in found[:MOST_OPTIONS]]} | {
         "more": len(found) > MOST_OPTIONS
     }
 
 
-def _option(user: Any, held: dict[int, Any], conference: Conference) -> dict[str, Any]:
+def _option(user: Any, held: dict[int, Any], conference: Conference, query: str) -> dict[str, Any]:
     available = held.get(user.pk)
     return {
         "attendee": user,
+        "name": marked(person(user), query),
+        "email": marked(user.email, query),
         "url": reverse("attendee_detail", args=[user.pk]),
         "available": format_money(available, conference.currency) if available else "",
     }

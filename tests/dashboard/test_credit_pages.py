@@ -60,6 +60,13 @@ def test_every_state_can_be_listed(state: str, linus_client: Client, credit: Cre
     assert linus_client.get(reverse("credit_list"), {"state": state}).status_code == 200
 
 
+def test_notes_of_card_refunds_are_listed_apart(linus_client: Client, conference: Conference, ada: Any) -> None:
+    note = make_credit(conference, ada, "9.00", remaining_amount=Decimal("0.00"), status=Credit.Status.PAID_OUT)
+
+    assert note.number not in text_of(linus_client.get(reverse("credit_list")))
+    assert note.number in text_of(linus_client.get(reverse("credit_list"), {"state": "paid_out"}))
+
+
 def test_expiring_soon_lists_the_next_thirty_days(linus_client: Client, conference: Conference, ada: Any) -> None:
     now = timezone.now()
     soon = make_credit(conference, ada, "10.00", expires_at=now + timedelta(days=20))
