@@ -1,8 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 
 from registration.models import Conference, Credit, HistoryEntry, OpenItem, Order, Refund, RefundPart
 from registration.services.events import charge_changed, refund_changed
@@ -227,3 +228,25 @@ def test_no_room_in_the_books_is_shown_and_tried_again(
     assert item.refund == Refund.objects.get(source=Refund.Source.EXTERNAL)
     assert order.status == Order.Status.REFUNDED
     assert OpenItem.objects.count() == 1
+
+
+@pytest.mark.trap(17)
+@pytest.mark.django_db(transaction=True)
+def test_many_events_at_the_same_instant_import_it_once(
+    sandbox: "SandboxServer", conference: Conference, order: Order
+) -> None:
+    made = refund_at_stripe(sandbox, 4000)
+
+    def hear(_index: int) -> None:
+        try:
+            refund_changed(conference, made)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(hear, range(8)))
+
+    order.refresh_from_db()
+    assert order.refunded_amount == Decimal("40.00")
+    assert Refund.objects.count() == OpenItem.objects.count() == HistoryEntry.objects.count() == 1
+    assert_books_agree()
