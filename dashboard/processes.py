@@ -55,9 +55,9 @@ class Program:
 class Supervisor:
     """Keeps programs together; leaving the ``with`` block ends them all."""
 
-    def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
-        """Write logs into a folder, and start every program with the given environment."""
-        self._logs, self._environment = logs, dict(environment)
+    def __init__(self, logs: Path, environment: Mapping[str, str], folder: Path | None = None) -> None:
+        """Write logs into one folder, and start every program in another with the given environment."""
+        self._logs, self._environment, self._folder = logs, dict(environment), folder
         self._programs: list[Program] = []
         self._handlers: dict[int, signal._HANDLER] = {}
         self._told_to_stop = False
@@ -83,6 +83,7 @@ class Supervisor:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
+                cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -99,7 +100,9 @@ class Supervisor:
             ProcessDied: It failed, and what it wrote has been seen; or a program that it needs ended.
             Stopped: A signal came.
         """
-        process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             while (status := process.poll()) is None:
                 self._check()

@@ -33,11 +33,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, folder: Path, scale: float, **options: Any) -> None:
         if not is_free(port):
             raise CommandError(f"Port {port} is in use. Choose another: make demo PORT={port + 1}")
+        folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         sandbox_port = keep_port(folder / "sandbox-port", besides=port)
         desk, sandbox = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
         try:
-            with Supervisor(folder / "logs", environment(folder, sandbox, port)) as supervisor:
+            with Supervisor(folder / "logs", environment(folder, sandbox, port), settings.BASE_DIR) as supervisor:
                 start(supervisor, folder, desk, sandbox, scale)
                 self._greet(desk)
                 supervisor.watch()
@@ -64,7 +65,7 @@ def environment(folder: Path, sandbox: str, port: int) -> dict[str, str]:
     ours = {
         "DEMO_MODE": "1",
         "STRIPE_API_BASE": sandbox,
-        "DATABASE_URL": settings.DATABASE_URL or f"sqlite:///{(folder / 'refund-desk.sqlite3').resolve()}",
+        "DATABASE_URL": settings.DATABASE_URL or f"sqlite:///{folder / 'refund-desk.sqlite3'}",
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }
