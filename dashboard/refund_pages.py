@@ -17,7 +17,7 @@ from dashboard.forms.refund import ManualForm
 from dashboard.paging import PAGE_SIZE, keyset_page
 from dashboard.refund_outcome import result_context
 from dashboard.refund_panel import attendee_name, money, where
-from registration.models import Conference, Refund, RefundPart, RefundReason
+from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
 from registration.sentences import Step, holder, sentence, steps
 
@@ -54,15 +54,15 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
 
 
 def found(refunds: QuerySet[Refund], words: str) -> QuerySet[Refund]:
-    """Those that a number, a Stripe id or an order's reference names."""
+    """Those that a number, a Stripe id or an order's reference names; each is looked up by its own index."""
     if not words:
         return refunds
-    named = Q(order__reference__iexact=words) | Q(
-        pk__in=RefundPart.objects.filter(stripe_refund_id=words).values("refund")
-    )
+    parts = RefundPart.objects.filter(stripe_refund_id=words)
+    keys = list(parts.values_list("refund_id", flat=True))
     if number := NUMBER.fullmatch(words):
-        named |= Q(pk=int(number[1]))
-    return refunds.filter(named)
+        keys.append(int(number[1]))
+    orders = Order.objects.filter(reference__in=(words, words.upper()))
+    return refunds.filter(Q(pk__in=keys) | Q(order__in=list(orders.values_list("pk", flat=True))))
 
 
 def refund_row(refund: Refund) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "refundable": money(order, form.ceiling),
         "instruments": ", ".join(dict.fromkeys(p.instrument for p in order.payments.all() if p.is_captured)),
         "blocked": blocked_reason(order),
+        "limit": _limit(order, request.user),
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
         "lines": _lines(form),
@@ -171,6 +172,14 @@ def first_name(order: Order) -> str:
 def money(order: Order, amount: Decimal) -> str:
     """An amount of the order's currency, with its symbol."""
     return format_money(amount, order.currency)
+
+
+def _limit(order: Order, user: Any) -> str:
+    """What the user may refund at once, where less than everything."""
+    limit = order.conference.support_refund_limit
+    if limit is None or user.has_perm("registration.refund_without_limit"):
+        return ""
+    return _("You can refund up to %(limit)s at once. Ask Finance for more.") % {"limit": money(order, limit)}
 
 
 def _lines(form: RefundForm) -> list[Line]:

@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, requires
-from dashboard.forms.refund import CUSTOM, ITEMS, ManualForm, RefundForm
+from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
 from dashboard.refund_pages import detail_context, list_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
@@ -58,7 +58,10 @@ def _submit(request: HttpRequest, order: Order) -> HttpResponse:
         except StaleBalance as stale:
             return _changed(request, stale)
         except RefundOutcome as outcome:
-            return answer_with_outcome(request, outcome.refund)
+            if outcome.refund.order_id == order.pk:
+                return answer_with_outcome(request, outcome.refund)
+            # Another order's nonce can only be made up; what it did is not for these eyes.
+            form.add_error("nonce", RELOAD)
         except RefundError as error:
             form.refuse(error.sentence)
         else:

@@ -216,9 +216,12 @@ def test_more_than_is_left_links_to_the_field(grace_client: Client, order: Order
 def test_support_limit_is_a_sentence(sam_client: Client, order: Order) -> None:
     Conference.objects.update(support_refund_limit=Decimal("10.00"))
 
+    form = sam_client.get(refund_url(order), headers=HTMX)
     response = sam_client.post(refund_url(order), filled(order), headers=HTMX)
 
+    assert "You can refund up to €10.00 at once." in form.content.decode()
     assert response.status_code == 422
+    assert "The refund was not sent" in response.content.decode()
     assert "You can refund up to €10.00 at once." in response.content.decode()
     assert_nothing_changed(order)
 
@@ -308,6 +311,20 @@ def test_second_submit_of_everything_shows_the_first_result(grace_client: Client
 
     assert again.status_code == 302
     assert card_order.refunds.count() == 1
+
+
+def test_another_orders_nonce_shows_nothing_of_it(
+    grace_client: Client, order: Order, other_conference: Conference, ada: Any
+) -> None:
+    foreign = make_order(other_conference, ada, paid="30.00")
+    nonce = str(uuid.uuid4())
+    Refund.objects.create(order=foreign, amount=Decimal("30.00"), nonce=nonce, state="failed")
+
+    response = grace_client.post(refund_url(order), filled(order, nonce=nonce), headers=HTMX)
+
+    assert response.status_code == 422
+    assert foreign.reference not in response.content.decode()
+    assert_nothing_changed(order)
 
 
 def test_silent_stripe_is_being_verified(grace_client: Client, card_order: Order, sandbox: "SandboxServer") -> None:
