@@ -57,6 +57,33 @@ def test_apply_from_the_attendee_page(
     expect(page.locator(".rail")).to_contain_text("€37.50")
 
 
+def test_apply_from_the_order_page(
+    page: Page, sam_client: Client, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    make_credit(conference, ada, "100.00")
+    sign_in(page, sam_client).goto(reverse("order_detail", args=[pending_order.reference]))
+
+    page.get_by_role("link", name="Apply credit").first.click()
+    page.get_by_role("button", name="Apply €50.00").click()
+
+    expect(page.locator("#toasts")).to_contain_text("€50.00 credit applied to")
+    expect(page.locator(".title-row")).to_contain_text("Paid")
+
+
+def test_apply_from_the_list_brings_the_row_and_the_focus_to_it(
+    page: Page, sam_client: Client, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    make_credit(conference, ada, "100.00")
+    sign_in(page, sam_client).goto(reverse("order_list"))
+    row = page.locator(f"#order-{pending_order.reference}")
+
+    row.get_by_role("link", name="Apply credit").click()
+    page.get_by_role("button", name="Apply €50.00").click()
+
+    expect(row).to_contain_text("Paid")
+    expect(row.locator("[data-row-link]")).to_be_focused()
+
+
 def test_too_much_is_said_in_the_panel(
     page: Page, sam_client: Client, conference: Conference, ada: Any, pending_order: Order
 ) -> None:
