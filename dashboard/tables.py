@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import django_tables2 as tables
-from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import lazy
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tables2.data import TableListData
+from django_tables2.rows import BoundRow, BoundRows
 
-from dashboard.order_facts import bar_of, second_line, settled_amount, useful_action
+from dashboard.order_cells import actions_cell, left_cell, status_cell
+from dashboard.order_facts import settled_amount, useful_action
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import age
 from registration.models import Order
@@ -34,6 +35,24 @@ SORTS = {
 }
 """Column to field, and whether its rising order is the field's falling one: the youngest is the newest."""
 DEFAULT_SORT = "age"
+AMOUNT_FIELDS = {
+    "total": "total",
+    "paid": "paid_amount",
+    "refunded": "refunded_amount",
+    "refundable": "refundable_amount",
+}
+CELLS = {
+    "reference": "c-ref",
+    "name": "c-name",
+    "total": "num c-total",
+    "paid": "num c-paid",
+    "refunded": "num c-refunded",
+    "refundable": "num c-left",
+    "status": "c-status",
+    "age": "num c-age",
+    "actions": "c-act",
+}
+"""Column to the classes of its cells, in the order they are shown."""
 ACTIONS_HEADING = lazy(format_html, str)('<span class="visually-hidden">{}</span>', _("Actions"))
 
 
@@ -53,38 +72,56 @@ class SortedRows(TableListData):
         """Leave them as they are; the table only marks the column."""
 
 
-def _classes(name: str, *more: str) -> dict[str, dict[str, str]]:
-    value = " ".join((*more, name))
-    return {"th": {"class": value}, "td": {"class": value}}
+def _classes(column: str) -> dict[str, dict[str, str]]:
+    return {"th": {"class": CELLS[column]}}
 
 
-class AmountColumn(tables.Column):
-    """An amount without symbol: a conference has one currency."""
+class OrderRow(BoundRow):
+    """A row whose cells are drawn without asking every column for its attributes anew."""
 
-    def __init__(self, css: str, **options: Any) -> None:
-        self.css = f"num {css}"
-        super().__init__(attrs={"th": {"class": self.css}, "td": {"class": self._td_class}}, **options)
+    @property
+    def cells_html(self) -> SafeString:
+        """All cells of the row, as the row's template would draw them."""
+        record, table = self.record, self.table
+        amounts = ((name, getattr(record, field)) for name, field in AMOUNT_FIELDS.items())
+        zero = {name for name, amount in amounts if not amount}
+        cells = (
+            (
+                f"{css} zero" if name in zero else css,
+                getattr(table, f"render_{name}")(record),
+            )
+            for name, css in CELLS.items()
+        )
+        return format_html_join("", '<td role="cell" class="{}">{}</td>', cells)
 
-    def _td_class(self, record: Order, bound_column: Any) -> str:
-        return self.css if bound_column.accessor.resolve(record) else f"{self.css} zero"
 
-    def render(self, value: Decimal, record: Order) -> str:
-        """Return the digits of the order's currency."""
-        return format_amount(value, record.currency)
+class OrderRows(BoundRows):
+    """The rows of a table of orders."""
+
+    def __iter__(self) -> Iterator[OrderRow]:
+        """Draw them one by one."""
+        for record in self.data:
+            yield OrderRow(record, table=self.table)
+
+    def __getitem__(self, key: Any) -> Any:
+        """A part of them, or one."""
+        if isinstance(key, slice):
+            return OrderRows(data=self.data[key], table=self.table)
+        return OrderRow(record=self.data[key], table=self.table)
 
 
 class OrderTable(tables.Table):
     """One row per order."""
 
-    reference = tables.Column(verbose_name=_("Order"), attrs=_classes("c-ref"))
-    name = tables.Column(verbose_name=_("Attendee"), accessor="billing_name", empty_values=(), attrs=_classes("c-name"))
-    total = AmountColumn("c-total", verbose_name=_("Total"))
-    paid = AmountColumn("c-paid", verbose_name=_("Paid"), accessor="paid_amount")
-    refunded = AmountColumn("c-refunded", verbose_name=_("Refunded"), accessor="refunded_amount")
-    refundable = AmountColumn("c-left", verbose_name=_("Refundable"), accessor="refundable_amount")
-    status = tables.Column(verbose_name=_("Status"), attrs=_classes("c-status"))
-    age = tables.Column(verbose_name=_("Age"), accessor="created_at", attrs=_classes("c-age", "num"))
-    actions = tables.Column(verbose_name=ACTIONS_HEADING, empty_values=(), orderable=False, attrs=_classes("c-act"))
+    reference = tables.Column(verbose_name=_("Order"), attrs=_classes("reference"))
+    name = tables.Column(verbose_name=_("Attendee"), accessor="billing_name", attrs=_classes("name"))
+    total = tables.Column(verbose_name=_("Total"), attrs=_classes("total"))
+    paid = tables.Column(verbose_name=_("Paid"), accessor="paid_amount", attrs=_classes("paid"))
+    refunded = tables.Column(verbose_name=_("Refunded"), accessor="refunded_amount", attrs=_classes("refunded"))
+    refundable = tables.Column(verbose_name=_("Refundable"), accessor="refundable_amount", attrs=_classes("refundable"))
+    status = tables.Column(verbose_name=_("Status"), attrs=_classes("status"))
+    age = tables.Column(verbose_name=_("Age"), accessor="created_at", attrs=_classes("age"))
+    actions = tables.Column(verbose_name=ACTIONS_HEADING, empty_values=(), orderable=False, attrs=_classes("actions"))
 
     class Meta:
         template_name = "dashboard/includes/_table.html"
@@ -97,10 +134,12 @@ class OrderTable(tables.Table):
         label = gettext("Orders, amounts in %(currency)s") % {"currency": currency}
         attrs = {**OrderTable._meta.attrs, "aria-label": label}
         super().__init__(SortedRows(list(rows)), attrs=attrs, **options)
+        self.rows = OrderRows(data=self.data, table=self)
 
-    def render_reference(self, value: str) -> SafeString:
+    def render_reference(self, record: Order) -> SafeString:
         """Link to the order; the keyboard's Enter follows it."""
-        return format_html('<a class="ref" href="/orders/{}/" data-row-link>{}</a>', value, value)
+        url = reverse("order_detail", args=[record.reference])
+        return format_html('<a class="ref" href="{}" data-row-link>{}</a>', url, record.reference)
 
     def render_name(self, record: Order) -> SafeString:
         """Name and email, as billed or else as the account has them."""
@@ -109,33 +148,35 @@ class OrderTable(tables.Table):
             '<span>{}</span><span class="sub">{}</span>', name, record.billing_email or record.user.email
         )
 
+    def render_total(self, record: Order) -> str:
+        """Amounts are without symbol: a conference has one currency."""
+        return format_amount(record.total, record.currency)
+
+    def render_paid(self, record: Order) -> str:
+        """What came in."""
+        return format_amount(record.paid_amount, record.currency)
+
     def render_refunded(self, record: Order) -> str:
         """What went back and is not on its way any more, so that the row adds up with its second line."""
         return format_amount(settled_amount(record), record.currency)
 
-    def render_refundable(self, value: Decimal, record: Order) -> str:
+    def render_refundable(self, record: Order) -> SafeString:
         """What can still go back, over its share of what was paid."""
-        context = {"amount": format_amount(value, record.currency), "is_zero": not value, "bar": bar_of(record)}
-        return render_to_string("dashboard/orders/_left.html", context)
+        return left_cell(record)
 
-    def render_status(self, record: Order) -> str:
+    def render_status(self, record: Order) -> SafeString:
         """The state and what else deserves a look."""
-        return render_to_string("dashboard/orders/_status.html", {"order": record, "line": second_line(record)})
+        return status_cell(record)
 
     def render_age(self, record: Order) -> SafeString | str:
         """How long ago it was placed."""
         return age(record.created_at)
 
-    def render_actions(self, record: Order) -> str:
+    def render_actions(self, record: Order) -> SafeString:
         """The one useful thing, and the rest in a menu."""
         reason = blocked_reason(record)
-        context = {
-            "order": record,
-            "reason": reason,
-            "action": useful_action(record, self.user, reason),
-            "stripe_url": _first(payment_url(payment, record.conference) for payment in record.payments.all()),
-        }
-        return render_to_string("dashboard/orders/_actions.html", context)
+        stripe_url = _first(payment_url(payment, record.conference) for payment in record.payments.all())
+        return actions_cell(record, useful_action(record, self.user, reason), reason, stripe_url)
 
 
 def _first(texts: Iterable[str]) -> str:
