@@ -56,7 +56,7 @@ PLANS = (
         "lindenhof-web-days",
         "EUR",
         "Europe/Berlin",
-        47,
+        103,
         2600,
         (
             ("Individual ticket, early bird", 240, 30),
@@ -80,7 +80,7 @@ PLANS = (
         "cedar-bay-summit",
         "USD",
         "America/Los_Angeles",
-        103,
+        47,
         1700,
         (
             ("Full pass, early bird", 395, 34),

@@ -127,7 +127,7 @@ def second_try(shop: Shop) -> None:
 def waiting(shop: Shop) -> None:
     """Still held for an attendee who has not paid."""
     ledger = shop.ledger
-    at = ledger.now - timedelta(minutes=ledger.rng.randrange(6, 40 * 60))
+    at = ledger.now - timedelta(minutes=ledger.rng.randrange(6, 90 * 60))
     order = shop.order(
         at, status=Order.Status.PENDING, hold_expires_at=ledger.now + timedelta(days=2, minutes=at.minute)
     )
@@ -177,7 +177,7 @@ ORDINARY: tuple[tuple[Callable[[Shop], None], int], ...] = (
     (at_the_desk, 20),
     (two_cards, 18),
     (second_try, 14),
-    (waiting, 16),
+    (waiting, 10),
     (lapsed, 30),
     (refunded_in_full, 24),
     (refunded_in_part, 22),

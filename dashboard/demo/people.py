@@ -20,12 +20,16 @@ class Region:
         family: Family names, likewise.
         hosts: Mail hosts.
         family_first: Whether the family name is said first.
+        weight: How often its people come to a conference abroad.
+        home: Currency of the conference that they come to in numbers.
     """
 
     given: str
     family: str
     hosts: str
     family_first: bool = False
+    weight: int = 3
+    home: str = ""
 
 
 REGIONS = (
@@ -33,6 +37,7 @@ REGIONS = (
         "Anneliese Jürgen Käthe Björn Götz Friederike Sören Hannah Lukas Mareike Ruprecht Thérèse",
         "Weißmüller Großkopf Lüdermann Schönbrück Hägelein Oberrauch Ziegenfuß Kranewitz Möhrle Tannhof",
         "lindenpost elbnetz schreibstube nordlicht-it uni-halden",
+        home="EUR",
     ),
     Region(
         "Amélie François Noémie Étienne Maëlle Loïc Zoé Gaëtan Océane Théo Héloïse Benoît",
@@ -84,11 +89,13 @@ REGIONS = (
         "Ковальчишин=kovalchyshyn Шевчукевич=shevchukevych Бондаренчук=bondarenchuk Лисогорець=lysohorets"
         " Гнатюкова=hnatiukova",
         "poshta-kyi sadok-dev",
+        weight=1,
     ),
     Region(
         "Ελένη=eleni Γιώργος=giorgos Κατερίνα=katerina Θανάσης=thanasis Ιφιγένεια=ifigeneia Σταύρος=stavros",
         "Παπαδογιάννης=papadogiannis Οικονομίδου=oikonomidou Καραβασίλης=karavasilis Μαυροδήμου=mavrodimou",
         "aigaio-mail thessalab",
+        weight=1,
     ),
     Region(
         "由紀=yuki 健太=kenta さくら=sakura 直樹=naoki 美咲=misaki 大輔=daisuke 陽菜=hina 蓮=ren",
@@ -96,23 +103,28 @@ REGIONS = (
         " 長谷沼=hasenuma",
         "kumosoft-jp hoshimail kawabe-lab",
         family_first=True,
+        weight=1,
+        home="JPY",
     ),
     Region(
         "伟明=weiming 晓雨=xiaoyu 建国=jianguo 丽华=lihua 子涵=zihan 思远=siyuan",
         "欧阳山=ouyangshan 慕容河=muronghe 司徒林=situlin 诸葛云=zhugeyun",
         "yunduan-mail chengzi-dev",
         family_first=True,
+        weight=1,
     ),
     Region(
         "민준=minjun 서연=seoyeon 지후=jihu 하은=haeun 도윤=doyun 수아=sua",
         "남궁산=namgungsan 황보림=hwangborim 제갈현=jegalhyeon 선우빈=seonubin",
         "haneul-post dalbit-dev",
         family_first=True,
+        weight=1,
     ),
     Region(
         "प्रिया=priya अर्जुन=arjun कविता=kavita रोहन=rohan मीनाक्षी=meenakshi विक्रम=vikram",
         "रघुनाथनकर=raghunathankar देशमुखिया=deshmukhiya चतुर्वेदक=chaturvedak अय्यरमणि=iyermani",
         "meghdoot-mail sahyadri-tech",
+        weight=1,
     ),
     Region(
         "Aarav Lakshmi Thiruvengadam Parvathi Farhan Nusrat Sanduni Kasun Tshering Bishnu",
@@ -123,11 +135,13 @@ REGIONS = (
         "ليلى=layla أحمد=ahmad نور=nour يوسف=yousef هدى=huda طارق=tariq",
         "الحدّاديني=alhaddadini الساعاتي=alsaati القرطبان=alqurtuban البيروتاني=albayroutani",
         "barid-mail nile-works",
+        weight=1,
     ),
     Region(
         "תמר=tamar יונתן=yonatan נועה=noa אלעד=elad שירה=shira",
         "בן־עמיר=benamir גבעולי=givoli כרמלון=carmelon שקדיאל=shkediel",
         "gvanim-dev doar-yam",
+        weight=1,
     ),
     Region(
         "Nguyệt Đức Thảo Hùng Ánh Phượng Tuấn Quỳnh Khánh",
@@ -144,6 +158,7 @@ REGIONS = (
         "Dakota Marisol Jedediah Keisha Tyrell Savannah Xiomara Wyatt Latoya Beckett Noelani Kekoa",
         "Underhillson Castellanosa Brightwater Washingby Yellowhorse Delacroixe Kealohana Ferngrove Vanderholt",
         "cedarmail prairieworks baystack granite-u",
+        home="USD",
     ),
 )
 
@@ -174,11 +189,18 @@ class Buyer:
     company: str = ""
 
 
-def people(rng: random.Random) -> Iterator[Person]:
-    """Yield attendees without end; no two share an address."""
-    seen: dict[str, int] = {}
+def people(rng: random.Random, home: str = "", seen: dict[str, int] | None = None) -> Iterator[Person]:
+    """Yield attendees without end; no two share an address.
+
+    Args:
+        rng: The dice.
+        home: Currency of the conference they come to.
+        seen: How often each address was given out, for streams that share their addresses.
+    """
+    seen = {} if seen is None else seen
+    weights = [60 if home and region.home == home else region.weight for region in REGIONS]
     while True:
-        region = rng.choice(REGIONS)
+        region = rng.choices(REGIONS, weights)[0]
         given, given_latin = _pick(rng, region.given)
         family, family_latin = _pick(rng, region.family)
         address = f"{given_latin}.{family_latin}"

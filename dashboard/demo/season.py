@@ -15,7 +15,7 @@ from dashboard.demo.catalog import make_conferences, make_staff
 from dashboard.demo.credit_stories import OTHER_STORIES
 from dashboard.demo.ledger import Ledger
 from dashboard.demo.orders import Shop, sell
-from dashboard.demo.people import Buyer, people
+from dashboard.demo.people import Buyer, Person, people
 from dashboard.demo.sandbox_seed import Sandbox
 from dashboard.demo.saving import save
 from dashboard.demo.stories import REFUND_STORIES
@@ -49,7 +49,7 @@ def load_season(sandbox: Sandbox, *, now: datetime | None = None, scale: float =
         staff = make_staff([conference for _plan, conference in conferences])
         public = Audience(ledger.rng)
         for plan, conference in conferences:
-            shop = Shop(ledger, plan, conference, staff, public.buyers())
+            shop = Shop(ledger, plan, conference, staff, public.buyers(plan.currency))
             before = len(ledger.orders)
             for story in (*REFUND_STORIES, *OTHER_STORIES):
                 story(shop)
@@ -69,19 +69,19 @@ class Audience:
         self.users: list[User] = []
         self._known: list[Buyer] = []
         self._rng = rng
-        self._people = people(rng)
+        self._seen: dict[str, int] = {}
         self._password = make_password(None)
 
-    def buyers(self) -> Iterator[Buyer]:
-        """Yield who buys next, without end."""
+    def buyers(self, home: str) -> Iterator[Buyer]:
+        """Yield who buys next at the conference with that currency, without end."""
+        strangers = people(self._rng, home, self._seen)
         while True:
             if self._known and self._rng.random() < COMES_AGAIN:
                 yield self._rng.choice(self._known)
             else:
-                yield self._new()
+                yield self._meet(next(strangers))
 
-    def _new(self) -> Buyer:
-        person = next(self._people)
+    def _meet(self, person: Person) -> Buyer:
         user = User(
             username=person.email,
             email=person.email,
