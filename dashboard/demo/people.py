@@ -198,7 +198,7 @@ def people(rng: random.Random, home: str = "", seen: dict[str, int] | None = Non
         seen: How often each address was given out, for streams that share their addresses.
     """
     seen = {} if seen is None else seen
-    weights = [60 if home and region.home == home else region.weight for region in REGIONS]
+    weights = [30 if home and region.home == home else region.weight for region in REGIONS]
     while True:
         region = rng.choices(REGIONS, weights)[0]
         given, given_latin = _pick(rng, region.given)
