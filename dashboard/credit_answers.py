@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django_htmx.http import HttpResponseClientRefresh, reswap, trigger_client_event
@@ -14,9 +14,6 @@ from django_htmx.http import HttpResponseClientRefresh, reswap, trigger_client_e
 from dashboard.credit_panels import credit_context, statement_context
 from dashboard.rows import row_for
 from registration.models import Conference, Credit, Order
-
-NONCES = "credit_nonces"
-KEPT_NONCES = 30
 
 
 def is_fragment(request: Any) -> bool:
@@ -65,12 +62,3 @@ def _open_page(request: Any) -> tuple[str, Any]:
 def new_nonce() -> str:
     """What makes a form count once."""
     return secrets.token_urlsafe(12)
-
-
-def take_nonce(request: HttpRequest, nonce: str) -> bool:
-    """Whether this form was not sent before; the session remembers the latest ones."""
-    used = request.session.get(NONCES, [])
-    if not nonce or nonce in used:
-        return False
-    request.session[NONCES] = [*used, nonce][-KEPT_NONCES:]
-    return True

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, requires
-from dashboard.credit_answers import answer_change, is_fragment, new_nonce, take_nonce
+from dashboard.credit_answers import answer_change, is_fragment, new_nonce
 from dashboard.credit_display import credit_row
 from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
 from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
@@ -23,7 +23,7 @@ from dashboard.views.attendees import attendee_place, people_context
 from registration.models import Credit, Order, Payment
 from registration.money import ZERO, format_money
 from registration.services.credit import CreditService
-from registration.services.errors import RefundError, StaleBalance
+from registration.services.errors import CreditIssuedBefore, RefundError, StaleBalance, StaleCredit
 from registration.services.refund import RefundService
 from registration.statement import LISTED_STATES, in_state
 
@@ -177,10 +177,6 @@ def credit_issue(request: HttpRequest, pk: int) -> HttpResponse:
         return _preview(request, issue_context(form, attendee, nonce))
     if not form.is_valid():
         return _panel(request, issue_context(form, attendee, nonce), status=422)
-    if not take_nonce(request, nonce):
-        again = _("This form was sent before, and its credit was issued then.")
-        fresh = IssueForm(conference=conference)
-        return _panel(request, issue_context(fresh, attendee, new_nonce(), problem=again), status=409)
     data = form.cleaned_data
     try:
         credit = CreditService.issue(
@@ -190,7 +186,11 @@ def credit_issue(request: HttpRequest, pk: int) -> HttpResponse:
             reason=data["reason"],
             expires_at=data["expires_on"],
             staff_user=request.user,
+            nonce=nonce or None,
         )
+    except CreditIssuedBefore as error:
+        fresh = IssueForm(conference=conference)
+        return _panel(request, issue_context(fresh, attendee, new_nonce(), problem=error.sentence), status=409)
     except RefundError as error:
         return _panel(request, issue_context(form, attendee, new_nonce(), problem=error.sentence), status=422)
     facts = {"amount": format_money(credit.amount, credit.currency), "name": person(attendee), "number": credit.number}
@@ -211,15 +211,15 @@ def credit_adjust(request: HttpRequest, pk: int) -> HttpResponse:
         return _preview(request, change_context(form, credit, "adjust"))
     if not form.is_valid():
         return _panel(request, change_context(form, credit, "adjust"), status=422)
-    if form.cleaned_data["left_seen"] != credit.remaining_amount:
-        now = format_money(credit.remaining_amount, credit.currency)
-        problem = _("This credit changed since you opened it: %(now)s is left now.") % {"now": now}
-        fresh = AdjustForm(credit=credit, initial={"reason": form.cleaned_data["reason"]})
-        return _panel(request, change_context(fresh, credit, "adjust", problem=problem), status=409)
+    data = form.cleaned_data
     try:
         credit = CreditService.adjust(
-            credit, amount=form.delta, reason=form.cleaned_data["reason"], staff_user=request.user
+            credit, amount=form.delta, reason=data["reason"], staff_user=request.user, left_seen=data["left_seen"]
         )
+    except StaleCredit as error:
+        credit.refresh_from_db()
+        fresh = AdjustForm(credit=credit, initial={"reason": data["reason"]})
+        return _panel(request, change_context(fresh, credit, "adjust", problem=error.sentence), status=409)
     except RefundError as error:
         return _panel(request, change_context(form, credit, "adjust", problem=error.sentence), status=422)
     facts = {"number": credit.number, "left": format_money(credit.remaining_amount, credit.currency)}

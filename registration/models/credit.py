@@ -73,6 +73,8 @@ class Credit(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     expires_at = models.DateTimeField(null=True, blank=True)
+    nonce = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    """One form, one gift: a second submit finds the first one's credit."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

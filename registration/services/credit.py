@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import Conference, Credit, CreditEntry, Order
-from registration.money import is_expressible
+from registration.money import format_money, is_expressible
 from registration.services.credit_notes import end, new_expiry
-from registration.services.errors import RefundError
+from registration.services.errors import CreditIssuedBefore, RefundError, StaleCredit
 from registration.services.history import record
 from registration.services.planner import check_amount
 
@@ -32,6 +32,7 @@ class CreditService:
         staff_user: Any,
         source_order: Order | None = None,
         expires_at: datetime | None = None,
+        nonce: str | None = None,
     ) -> Credit:
         """Give goodwill credit. It never lowers what can be refunded, even when tied to an order.
 
@@ -43,33 +44,46 @@ class CreditService:
             staff_user: Who decided it.
             source_order: The order it is a gesture for.
             expires_at: When it ends; the conference's policy when left out.
+            nonce: One form, one gift.
 
         Raises:
             RefundError: The amount cannot be, or no reason was given.
+            CreditIssuedBefore: ``nonce`` was used; carries the credit it issued.
         """
         check_amount(amount, conference.currency)
         _check_reason(reason)
         if expires_at is not None and expires_at <= timezone.now():
             raise RefundError(_("The expiry must be in the future."))
+        if nonce and (earlier := Credit.objects.filter(nonce=nonce).first()):
+            raise _issued_before(earlier)
         if source_order is not None:
             source_order = Order.objects.select_for_update().get(pk=source_order.pk)
-        credit = Credit.objects.create(
-            user=user,
-            conference=conference,
-            currency=conference.currency,
-            kind=Credit.Kind.GOODWILL,
-            amount=amount,
-            source_order=source_order,
-            note=reason,
-            issued_by=staff_user,
-            expires_at=expires_at or new_expiry(conference),
-        )
+        try:
+            with transaction.atomic():
+                credit = Credit.objects.create(
+                    user=user,
+                    conference=conference,
+                    currency=conference.currency,
+                    kind=Credit.Kind.GOODWILL,
+                    amount=amount,
+                    source_order=source_order,
+                    note=reason,
+                    issued_by=staff_user,
+                    expires_at=expires_at or new_expiry(conference),
+                    nonce=nonce,
+                )
+        except IntegrityError:
+            if not nonce:
+                raise
+            raise _issued_before(Credit.objects.get(nonce=nonce)) from None
         _tell(credit, "credit_issued", staff_user, amount, reason)
         return credit
 
     @staticmethod
     @transaction.atomic
-    def adjust(credit: Credit, *, amount: Decimal, reason: str, staff_user: Any) -> Credit:
+    def adjust(
+        credit: Credit, *, amount: Decimal, reason: str, staff_user: Any, left_seen: Decimal | None = None
+    ) -> Credit:
         """Add to a credit or take from it.
 
         Args:
@@ -77,12 +91,17 @@ class CreditService:
             amount: Signed, in the credit's currency.
             reason: Why.
             staff_user: Who.
+            left_seen: What was left when the operator looked.
 
         Raises:
             RefundError: The credit has ended, would go below zero, or no reason was given.
+            StaleCredit: Something moved since the operator looked.
         """
         _check_reason(reason)
         fresh = _lock(credit)
+        if left_seen is not None and left_seen != fresh.remaining_amount:
+            now = format_money(fresh.remaining_amount, fresh.currency)
+            raise StaleCredit(_("This credit changed since you opened it: %(now)s is left now.") % {"now": now})
         if fresh.status not in (Credit.Status.AVAILABLE, Credit.Status.APPLIED):
             raise RefundError(_("This credit has ended and cannot be adjusted. Issue a new one."))
         if not is_expressible(amount, fresh.currency) or amount == 0:
@@ -158,6 +177,10 @@ def _lock(credit: Credit) -> Credit:
     if credit.source_order_id is not None:
         Order.objects.select_for_update().get(pk=credit.source_order_id)
     return Credit.objects.select_for_update().get(pk=credit.pk)
+
+
+def _issued_before(credit: Credit) -> CreditIssuedBefore:
+    return CreditIssuedBefore(_("This form was sent before, and its credit was issued then."), credit)
 
 
 def _check_reason(reason: str) -> None:

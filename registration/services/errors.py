@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 
 if TYPE_CHECKING:
-    from registration.models import Order, Refund
+    from registration.models import Credit, Order, Refund
 
 
 class RefundError(ValidationError):
@@ -43,6 +43,19 @@ class RefundOutcome(RefundError):  # noqa: N818
 
 class DuplicateSubmit(RefundOutcome):
     """The same form was sent before; ``refund`` is what it made."""
+
+
+class CreditIssuedBefore(RefundError):  # noqa: N818
+    """The same form issued a credit before; ``credit`` is that one."""
+
+    def __init__(self, sentence: str, credit: Credit) -> None:
+        """Carry the credit that the first submit issued."""
+        super().__init__(sentence)
+        self.credit = credit
+
+
+class StaleCredit(RefundError):  # noqa: N818
+    """Someone else changed the credit since the operator looked."""
 
 
 class RefundUnconfirmed(RefundOutcome):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from registration.models import Conference, Credit, CreditEntry, HistoryEntry
 from registration.sentences import sentence
 from registration.services.credit import CreditService
-from registration.services.errors import RefundError
+from registration.services.errors import CreditIssuedBefore, RefundError, StaleCredit
 from registration.services.verify import Ledger
 from tests.registration.books import make_conference, make_order, make_user
 
@@ -125,3 +125,23 @@ def test_saving_a_stale_credit_does_not_bring_money_back(credit: Credit) -> None
 
     credit.refresh_from_db()
     assert credit.remaining_amount == Decimal("30.00")
+
+
+@pytest.mark.trap(7)
+def test_one_form_is_one_gift(conference: Conference) -> None:
+    gift = {"amount": Decimal("5.00"), "reason": "Late visa letter", "staff_user": None, "nonce": "form-1"}
+    first = CreditService.issue(make_user(), conference, **gift)
+
+    with pytest.raises(CreditIssuedBefore) as caught:
+        CreditService.issue(make_user(), conference, **gift)
+
+    assert caught.value.credit == first
+    assert Credit.objects.count() == 1
+
+
+@pytest.mark.trap(8)
+def test_adjusting_what_changed_meanwhile_is_told(credit: Credit) -> None:
+    with pytest.raises(StaleCredit, match=r"\$50\.00 is left now"):
+        CreditService.adjust(
+            credit, amount=Decimal(1), reason="Typed wrong", staff_user=None, left_seen=Decimal("40.00")
+        )
