@@ -80,6 +80,8 @@ def get_order_or_404(request: HttpRequest, reference: str) -> Order:
     """The order, unless it does not exist or belongs to a conference the user cannot see."""
     orders: Any = Order.objects.visible_to(request.user).select_related("conference", "user")
     order: Order = get_object_or_404(orders, reference=reference)
+    # The frame names the conference of what it shows, which need not be the one the lists show.
+    request.conference = order.conference  # type: ignore[attr-defined]
     return order
 
 

@@ -65,13 +65,17 @@ class OrderList:
     @cached_property
     def page(self) -> KeysetPage[Order]:
         """The rows shown."""
-        return keyset_page(
-            self.orders(),
+        page = keyset_page(
+            # All are of one conference: joining it would decrypt its keys once for each row.
+            self.orders().select_related(None).select_related("user"),
             self._field,
             descending=self._descending,
             after=self.request.GET.get("after", ""),
             before=self.request.GET.get("before", ""),
         )
+        for order in page.rows:
+            order.conference = self.conference
+        return page
 
     @cached_property
     def table(self) -> OrderTable:

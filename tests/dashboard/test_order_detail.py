@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from registration.models import (
     Conference,
     HistoryEntry,
+    Membership,
     OpenItem,
     Order,
     OrderLineItem,
@@ -168,3 +169,13 @@ def test_the_page_asks_no_more_for_more_refunds(
     # Four of them say who is asking, two draw the frame.
     with django_assert_max_num_queries(4 + 2 + 10):
         page_of(grace_client, order)
+
+
+def test_the_frame_names_the_conference_of_the_order(
+    grace_client: Client, grace: Any, order: Order, other_conference: Conference, ada: Any
+) -> None:
+    Membership.objects.create(user=grace, conference=other_conference)
+    theirs = make_order(other_conference, ada, paid="10.00")
+    response = grace_client.get(reverse("order_detail", args=[theirs.reference]))
+    assert response.context["desk"].conference == other_conference
+    assert grace_client.get(reverse("order_list")).context["desk"].conference == order.conference
