@@ -270,3 +270,15 @@ def test_pending_is_not_done(sandbox: "SandboxServer") -> None:
 
     assert order.refunds.get().state == State.PENDING
     assert order.refunded_amount == Decimal("25.00")
+
+
+@pytest.mark.trap(11)
+def test_the_note_of_a_card_refund_that_fails_later_is_voided(sandbox: "SandboxServer", order: Order) -> None:
+    note = RefundService.create_refund(order, amount=Decimal("30.00"), destination=CARD)
+
+    control(sandbox, f"refunds/{RefundPart.objects.get().stripe_refund_id}/fail", failure_reason="declined")
+    resolve_refund(order.refunds.get())
+
+    note.refresh_from_db()
+    assert (note.status, note.remaining_amount) == (Credit.Status.VOIDED, Decimal("0.00"))
+    assert list(Ledger().findings()) == []
