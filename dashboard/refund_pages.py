@@ -120,7 +120,7 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[st
         (_("Stripe says"), part.pending_reason or part.failure_reason),
         (_("Trace number"), part.trace_reference),
         (_("Sent"), _when(part.sent_at)),
-        (_("Settled"), _when(part.settled_at)),
+        (_("Settled"), _when(part.settled_at) if part.state in (*OVER, State.SUCCEEDED) else ""),
         (_("Times sent"), part.attempts or ""),
     ]
     return {
