@@ -202,11 +202,11 @@ class OrderPage:
 
     @property
     def issued(self) -> list[dict[str, Any]]:
-        """Credits that this order was refunded to."""
+        """Credits that this order was refunded to; those that only record a card refund are not spendable."""
         return [
             {"credit": credit, "amount": self._money(credit.amount), "left": self._money(credit.remaining_amount)}
             for credit in self.credits
-            if credit.source_order_id == self.order.pk
+            if credit.source_order_id == self.order.pk and credit.status != Credit.Status.PAID_OUT
         ]
 
     @property
@@ -223,17 +223,7 @@ class OrderPage:
     @property
     def timeline(self) -> list[dict[str, str]]:
         """The history in sentences."""
-        return [
-            {
-                "hue": HUES.get(entry.kind.rpartition("_")[2], ""),
-                "text": sentence(entry),
-                "meta": f"{person(entry.actor)}, {moment(entry.created_at)}"
-                if entry.actor
-                else moment(entry.created_at),
-                "quote": str(entry.facts.get("note", "")),
-            }
-            for entry in self.history
-        ]
+        return [_told(entry) for entry in self.history]
 
     @cached_property
     def other_orders(self) -> list[Order]:
@@ -243,7 +233,8 @@ class OrderPage:
 
     def _line(self, item: Any) -> LineEntry:
         gone, moving = quantize_money(item.gone), quantize_money(item.moving)
-        left = max(item.line_total - gone - moving, ZERO)
+        # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
+        left = max(min(item.line_total - gone - moving, self.order.refundable_amount), ZERO)
         total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))
         return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0)
 
@@ -281,3 +272,14 @@ class OrderPage:
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)
+
+
+def _told(entry: HistoryEntry) -> dict[str, str]:
+    text, who = sentence(entry), person(entry.actor) if entry.actor else ""
+    is_named = not who or who in text
+    return {
+        "hue": HUES.get(entry.kind.rpartition("_")[2], ""),
+        "text": text,
+        "meta": moment(entry.created_at) if is_named else f"{who}, {moment(entry.created_at)}",
+        "quote": str(entry.facts.get("note", "")),
+    }

@@ -66,6 +66,12 @@ def test_line_items_say_what_went_back_and_what_is_left(grace_client: Client, co
     assert lines[1].item == dinner
 
 
+def test_a_line_never_offers_more_than_the_order_has_left(grace_client: Client, order: Order) -> None:
+    make_refund(order, "70.00", Refund.State.SUCCEEDED)
+    (line,) = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"].lines
+    assert line.left == "10.00"
+
+
 def test_refunds_say_who_when_why_and_who_has_the_money(grace_client: Client, grace: Any, order: Order) -> None:
     failed = make_refund(order, "10.00", Refund.State.FAILED, refusal="The card has expired.")
     retry = make_refund(order, "10.00", Refund.State.PENDING, requested_by=grace, retry_of=failed, note="By phone")
