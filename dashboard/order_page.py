@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
 from dashboard.order_refunds import RefundEntry, refund_entries
+from dashboard.refund_outcome import verifying_text, verifying_title
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
 from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
@@ -176,8 +177,15 @@ class OrderPage:
 
     @property
     def attention(self) -> list[str]:
-        """What waits for somebody, in words."""
-        return [str(item.get_kind_display()) for item in open_items(self.order)]
+        """What waits for somebody, in words; what is being verified has words of its own."""
+        items = (item for item in open_items(self.order) if item.kind != OpenItem.Kind.UNCONFIRMED)
+        return [str(item.get_kind_display()) for item in items]
+
+    @property
+    def verifying(self) -> list[tuple[str, str]]:
+        """Title and text for each refund that Stripe did not answer about."""
+        refunds = (refund for refund in self.order.refunds.all() if refund.state == State.UNCONFIRMED)
+        return [(verifying_title(refund), verifying_text(refund)) for refund in refunds]
 
     @property
     def disputes(self) -> list[str]:
