@@ -164,6 +164,7 @@ def test_htmx_gets_the_list_alone_and_a_clean_address(grace_client: Client, orde
     assert "<html" not in body
     assert response["HX-Push-Url"] == "/orders/?q=ada&status=PAID"
     assert 'name="status" value="PAID" form="order-search"' in body
+    assert '<p id="announce" hx-swap-oob="innerHTML">1 order</p>' in body
     assert "HX-Target" in response["Vary"]
 
 
