@@ -71,6 +71,10 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sqlite choose size and database
 	@ORDERS="$(ORDERS)" DB="$(DB)" $(BIN)/python -m tools.bench
 
+.PHONY: screenshots
+screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chromium)
+	$(BIN)/python -m tools.screenshots
+
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
 	$(LOCK) --upgrade --output-file requirements.txt requirements.in
