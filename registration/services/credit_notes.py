@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 
@@ -26,7 +27,9 @@ def new_expiry(conference: Conference) -> datetime | None:
 
 def issue_credit_notes(order: Order, refund: Refund, accepted: Sequence[RefundPart]) -> None:
     """Write the credit notes of a refund once every part of it was decided; a second call changes nothing."""
-    if refund.source == Refund.Source.EXTERNAL or refund.credits.exists():
+    gone_back = RefundPart.objects.filter(refund=refund, channel=Channel.CREDIT_RETURN, credit__isnull=False)
+    noted = refund.credits.exclude(pk__in=gone_back.values("credit"))
+    if refund.source == Refund.Source.EXTERNAL or noted.exists():
         return
     sent_back = _sum(accepted, Channel.STRIPE, Channel.MANUAL)
     to_credit = _sum(accepted, Channel.STORE_CREDIT)
@@ -71,16 +74,9 @@ def _note(order: Order, refund: Refund, amount: Decimal, status: str, kind: str)
 def return_to_credit(order: Order, part: RefundPart) -> None:
     """Give a part that was paid by credit back to that credit; an ended one becomes spendable again."""
     if part.payment.credit_id is None:
-        part.credit = Credit.objects.create(
-            user_id=order.user_id,
-            conference_id=order.conference_id,
-            currency=order.currency,
-            amount=part.amount,
-            source_order=order,
-            refund=part.refund,
-            note=part.refund.note,
-            issued_by_id=part.refund.requested_by_id,
-            expires_at=new_expiry(order.conference),
+        refund = part.refund
+        part.credit = replacement(
+            order, part.amount, note=refund.note, actor_id=refund.requested_by_id, source_order=order, refund=refund
         )
         return
     credit = Credit.objects.select_for_update().get(pk=part.payment.credit_id)
@@ -93,6 +89,20 @@ def return_to_credit(order: Order, part: RefundPart) -> None:
         reason=part.refund.number,
     )
     part.credit = credit
+
+
+def replacement(order: Order, amount: Decimal, *, note: str, actor_id: int | None, **origin: Any) -> Credit:
+    """A new credit for the attendee of an order that was paid by one nobody knows any more."""
+    return Credit.objects.create(
+        user_id=order.user_id,
+        conference_id=order.conference_id,
+        currency=order.currency,
+        amount=amount,
+        note=note,
+        issued_by_id=actor_id,
+        expires_at=new_expiry(order.conference),
+        **origin,
+    )
 
 
 def restore(
@@ -115,32 +125,50 @@ def restore(
     credit.save(update_fields=["status", "expires_at", "updated_at"])
 
 
-def withdraw_credit_notes(order: Order, refund: Refund) -> None:
-    """A card refund failed after it was accepted: void what came with it, or open an item if it was spent."""
-    if refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=ACCEPTED).exists():
-        return
+def withdraw_credit_notes(order: Order, part: RefundPart) -> None:
+    """A part failed after it was accepted: take back what came with it, or open an item for what was spent."""
+    refund = part.refund
+    still_out = refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=ACCEPTED).exists()
     for credit in refund.credits.select_for_update().order_by("pk"):
-        if credit.status == Credit.Status.PAID_OUT:
+        if credit.status == Credit.Status.PAID_OUT and not still_out:
             credit.status = Credit.Status.VOIDED
             credit.save(update_fields=["status", "updated_at"])
         elif credit.kind == Credit.Kind.GOODWILL:
-            _withdraw_matching(order, refund, credit)
+            _withdraw_matching(order, part, credit)
 
 
-def _withdraw_matching(order: Order, refund: Refund, credit: Credit) -> None:
-    if credit.status == Credit.Status.AVAILABLE and credit.remaining_amount == credit.amount:
-        end(credit, CreditEntry.Kind.VOIDED, Credit.Status.VOIDED, order=order, reason=f"{refund.number} failed")
-        facts = {"amount": credit.amount, "currency": credit.currency, "credit": credit.number}
-        record(order, "credit_voided", refund=refund, facts=facts)
-        return
-    open_item(
-        OpenItem.Kind.CREDIT_SPENT,
-        f"credit:{credit.pk}",
-        conference=order.conference,
-        order=order,
-        refund=refund,
-        facts={"amount": str(credit.amount - credit.remaining_amount), "currency": credit.currency},
-    )
+def _withdraw_matching(order: Order, part: RefundPart, credit: Credit) -> None:
+    """Take the part's share off the gift; what of it was spent cannot be taken, and staff see it."""
+    taken = min(part.amount, credit.remaining_amount)
+    spent = min(part.amount - taken, used_of(credit))
+    if taken:
+        CreditEntry.objects.create(
+            credit=credit,
+            kind=CreditEntry.Kind.VOIDED,
+            amount=-taken,
+            order=order,
+            reason=f"{part.refund.number} failed",
+        )
+        credit.refresh_from_db()
+        credit.status = credit.status if credit.remaining_amount else Credit.Status.VOIDED
+        credit.save(update_fields=["status", "updated_at"])
+        facts = {"amount": taken, "currency": credit.currency, "credit": credit.number}
+        record(order, "credit_voided", refund=part.refund, facts=facts)
+    if spent:
+        open_item(
+            OpenItem.Kind.CREDIT_SPENT,
+            f"credit:{credit.pk}:part:{part.pk}",
+            conference=order.conference,
+            order=order,
+            refund=part.refund,
+            facts={"amount": str(spent), "currency": credit.currency},
+        )
+
+
+def used_of(credit: Credit) -> Decimal:
+    """What orders took of a credit and did not give back."""
+    kinds = [CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED]
+    return -sum(credit.entries.filter(kind__in=kinds).values_list("amount", flat=True), ZERO)
 
 
 def end(

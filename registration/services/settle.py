@@ -166,7 +166,7 @@ def _keep_unconfirmed_item(order: Order, part: RefundPart) -> None:
 def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> None:
     """Withdraw the credit that came with it, and keep the failure open until somebody settles it."""
     if was_accepted:
-        withdraw_credit_notes(order, part.refund)
+        withdraw_credit_notes(order, part)
     if part.state == State.FAILED:
         open_item(
             OpenItem.Kind.FAILED,
