@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment
 from registration.money import ZERO, format_money
-from registration.services.credit_notes import restore
+from registration.services.credit_notes import replacement, restore
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.history import record
 from registration.services.open_items import open_item
@@ -164,18 +164,10 @@ def release_order(order: Order, *, staff_user: Any = None, reason: str = "") -> 
     if any(payment.method != Payment.Method.CREDIT and payment.amount > 0 for payment in captured):
         raise RefundError(_("Part of this order is paid by card or by hand; settle that first."))
     for payment in captured:
-        if payment.credit_id is not None:
-            credit = Credit.objects.select_for_update().get(pk=payment.credit_id)
-            restore(
-                credit,
-                payment.amount,
-                order=fresh,
-                payment_id=payment.pk,
-                actor_id=getattr(staff_user, "pk", None),
-                reason=reason or fresh.reference,
-            )
+        if payment.method == Payment.Method.CREDIT:
+            _give_back(payment, fresh, getattr(staff_user, "pk", None), reason or fresh.reference)
         payment.status = Payment.Status.FAILED
-        payment.save(update_fields=["status"])
+        payment.save(update_fields=["status", "credit"])
     fresh.status = Order.Status.CANCELLED
     fresh.hold_expires_at = None
     fresh.save(update_fields=["status", "hold_expires_at", "updated_at"])
@@ -183,3 +175,12 @@ def release_order(order: Order, *, staff_user: Any = None, reason: str = "") -> 
     transaction.on_commit(partial(cancel_open_intents, fresh))
     order.refresh_from_db()
     return fresh
+
+
+def _give_back(payment: Payment, order: Order, actor_id: int | None, reason: str) -> None:
+    """Return what a locked order took from a credit; one that is not known is replaced."""
+    if payment.credit_id is None:
+        payment.credit = replacement(order, payment.amount, note=reason, actor_id=actor_id)
+        return
+    credit = Credit.objects.select_for_update().get(pk=payment.credit_id)
+    restore(credit, payment.amount, order=order, payment_id=payment.pk, actor_id=actor_id, reason=reason)

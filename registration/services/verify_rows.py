@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import DecimalField, Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
+from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import ZERO
 from registration.services.key_ranges import between
 
@@ -184,10 +184,16 @@ def _notes(keys: list[int]) -> dict[int, Decimal]:
     """Credit notes written without a refund row, which count as refunded all the same."""
     rows = Credit.objects.filter(source_order_id__in=keys, refund__isnull=True, kind=Credit.Kind.REFUND)
     sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    for order_id, amount in rows.exclude(status=Credit.Status.VOIDED).values_list("source_order_id", "amount"):
-        if order_id is not None:
-            sums[order_id] += amount
+    for credit in rows.prefetch_related("entries"):
+        if credit.source_order_id is not None:
+            sums[credit.source_order_id] += used_of(credit) if credit.status == credit.Status.VOIDED else credit.amount
     return sums
+
+
+def used_of(credit: Credit) -> Decimal:
+    """What orders took of a credit and kept, which stays refunded when the rest is voided."""
+    uses = (CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED)
+    return -sum((entry.amount for entry in credit.entries.all() if entry.kind in uses), ZERO)
 
 
 def _explained(keys: list[int]) -> set[int | None]:

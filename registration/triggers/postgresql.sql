@@ -38,8 +38,12 @@ BEGIN
             COALESCE(SUM(refundable_amount), 0) AS refundable
         FROM registration_payment WHERE order_id = key
     ) AS sums, (
-        SELECT COALESCE(SUM(amount), 0) AS amount FROM registration_credit
-        WHERE source_order_id = key AND refund_id IS NULL AND kind = 'REFUND' AND status <> 'VOIDED'
+        SELECT COALESCE(SUM(CASE WHEN status <> 'VOIDED' THEN amount ELSE (
+                SELECT COALESCE(-SUM(entry.amount), 0) FROM registration_creditentry AS entry
+                WHERE entry.credit_id = credit.id AND entry.kind IN ('APPLIED', 'RESTORED')
+            ) END), 0) AS amount
+        FROM registration_credit AS credit
+        WHERE source_order_id = key AND refund_id IS NULL AND kind = 'REFUND'
     ) AS notes
     WHERE registration_order.id = key;
 END $$
@@ -78,6 +82,12 @@ BEGIN
         IF NEW.refund_id IS NULL AND NEW.source_order_id IS NOT NULL THEN
             PERFORM registration_keep_order(NEW.source_order_id);
         END IF;
+        RETURN NULL;
+    END IF;
+    -- Spending a credit changes nothing for the order it came from, and must not wait for that order's lock.
+    IF TG_OP = 'UPDATE' AND (OLD.status = 'VOIDED') = (NEW.status = 'VOIDED')
+        AND (OLD.kind, OLD.amount, OLD.source_order_id, OLD.refund_id)
+            IS NOT DISTINCT FROM (NEW.kind, NEW.amount, NEW.source_order_id, NEW.refund_id) THEN
         RETURN NULL;
     END IF;
     IF OLD.refund_id IS NULL AND OLD.source_order_id IS NOT NULL THEN

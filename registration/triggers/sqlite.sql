@@ -55,8 +55,12 @@ CREATE TRIGGER kept_order_updated AFTER UPDATE OF refundable_amount ON registrat
             ROUND(COALESCE(SUM(refundable_amount), 0), 2) AS refundable
         FROM registration_payment WHERE order_id = NEW.id
     ) AS sums, (
-        SELECT ROUND(COALESCE(SUM(amount), 0), 2) AS amount FROM registration_credit
-        WHERE source_order_id = NEW.id AND refund_id IS NULL AND kind = 'REFUND' AND status <> 'VOIDED'
+        SELECT ROUND(COALESCE(SUM(CASE WHEN status <> 'VOIDED' THEN amount ELSE (
+                SELECT COALESCE(-SUM(entry.amount), 0) FROM registration_creditentry AS entry
+                WHERE entry.credit_id = credit.id AND entry.kind IN ('APPLIED', 'RESTORED')
+            ) END), 0), 2) AS amount
+        FROM registration_credit AS credit
+        WHERE source_order_id = NEW.id AND refund_id IS NULL AND kind = 'REFUND'
     ) AS notes
     WHERE registration_order.id = NEW.id;
 END
