@@ -110,6 +110,10 @@ def _paid(facts: Facts) -> str:
     return _("Paid in full, %(amount)s") % {"amount": facts.money("amount")}
 
 
+def _matched(facts: Facts) -> str:
+    return _("%(who)s matched %(id)s at Stripe to this order") % {"who": facts.who, "id": facts["stripe_id"]}
+
+
 PATTERNS: dict[str, Callable[[Facts], str]] = {
     "order_placed": lambda facts: _("Order placed"),
     "order_paid": _paid,
@@ -128,6 +132,7 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
+    "matched_by_hand": _matched,
     "credit_issued": _moved(gettext_noop("%(credit)s issued, %(amount)s")),
     "credit_applied": _moved(gettext_noop("%(who)s applied %(amount)s from %(credit)s, %(due)s due")),
     "credit_restored": _moved(gettext_noop("%(amount)s went back to %(credit)s")),

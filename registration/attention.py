@@ -1,0 +1,112 @@
+"""One source of words for open items: what happened in a plain sentence, and what to do about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from registration.models import OpenItem
+from registration.money import format_money
+from registration.sentences import cause_in_words
+
+Kind = OpenItem.Kind
+
+DISPUTE_REASONS = {
+    "fraudulent": gettext_lazy("they say they did not make the payment"),
+    "duplicate": gettext_lazy("they say they were charged twice"),
+    "product_not_received": gettext_lazy("they say they did not get what they paid for"),
+    "product_unacceptable": gettext_lazy("they say it was not as described"),
+    "subscription_canceled": gettext_lazy("they say they had cancelled"),
+    "credit_not_processed": gettext_lazy("they say a promised refund did not come"),
+    "unrecognized": gettext_lazy("they do not recognise the payment"),
+}
+
+WHAT_HAPPENED = {
+    Kind.UNCONFIRMED: gettext_lazy("Stripe did not answer about a refund of %(amount)s."),
+    Kind.FAILED: gettext_lazy("A refund of %(amount)s failed: %(cause)s. The attendee does not have the money."),
+    Kind.EXTERNAL: gettext_lazy("%(amount)s was refunded at Stripe, not from this desk."),
+    Kind.OVERPAID: gettext_lazy("%(amount)s was paid above the order's total."),
+    Kind.PAID_LATE: gettext_lazy("%(amount)s arrived after the order had ended."),
+    Kind.MANUAL_TRANSFER: gettext_lazy("%(amount)s has to be paid back by hand."),
+    Kind.SLOW: gettext_lazy("A refund of %(amount)s has been waiting at Stripe for long."),
+    Kind.APPROVAL: gettext_lazy("A refund of %(amount)s waits for a second person."),
+    Kind.CREDIT_SPENT: gettext_lazy(
+        "A card refund failed after %(amount)s of the credit that came with it had been spent."
+    ),
+    Kind.CHARGED_BACK: gettext_lazy("%(amount)s went out twice: %(refunded)s refunded, and a lost dispute."),
+    Kind.DISPUTED: gettext_lazy("The attendee disputed a payment of %(amount)s: %(reason)s.%(due)s"),
+}
+
+WHAT_TO_DO = {
+    Kind.UNCONFIRMED: gettext_lazy("The sum stays reserved. Do not send it again; ask Stripe now."),
+    Kind.FAILED: gettext_lazy("Send it again, or give it as store credit."),
+    Kind.EXTERNAL: gettext_lazy("It is in the books and the order's balance fell. Say who made it and why."),
+    Kind.UNMATCHED: gettext_lazy("Match it to the order it belongs to, or say why it belongs to none."),
+    Kind.OVERPAID: gettext_lazy("Refund what is too much, or say why it stays."),
+    Kind.PAID_LATE: gettext_lazy("Refund it, or say why it stays."),
+    Kind.MANUAL_TRANSFER: gettext_lazy("Make the transfer, then record its reference."),
+    Kind.SLOW: gettext_lazy("Ask Stripe now. If it still waits, look at the balance of the Stripe account."),
+    Kind.APPROVAL: gettext_lazy("Approve or reject it on the refund's page."),
+    Kind.CREDIT_SPENT: gettext_lazy("The attendee owes nobody yet: decide who bears it, and say so."),
+    Kind.CHARGED_BACK: gettext_lazy("Talk to the attendee or to Stripe, and say what was agreed."),
+    Kind.DISPUTED: gettext_lazy("Answer it at Stripe before the date. Refunds of this payment may be refused."),
+}
+
+
+def explanation(item: OpenItem) -> str:
+    """What happened, in one plain sentence."""
+    if item.kind == Kind.UNMATCHED:
+        return _unmatched(item)
+    pattern = WHAT_HAPPENED.get(Kind(item.kind))
+    return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
+
+
+def advice(item: OpenItem) -> str:
+    """What somebody should do about it."""
+    return str(WHAT_TO_DO.get(Kind(item.kind), ""))
+
+
+def amount_of(item: OpenItem, name: str = "amount") -> str:
+    """A fact as an amount; empty when the item has none of that name."""
+    currency = str(item.facts.get("currency") or item.conference.currency)
+    try:
+        return format_money(Decimal(str(item.facts.get(name))), currency)
+    except InvalidOperation:
+        return ""
+
+
+def _values(item: OpenItem) -> dict[str, Any]:
+    """What the patterns name; an item without an amount still makes a sentence."""
+    some = _("some money")
+    return {
+        "amount": amount_of(item) or some,
+        "refunded": amount_of(item, "refunded") or some,
+        "cause": cause_in_words(str(item.facts.get("cause") or "")),
+        "reason": _dispute_reason(str(item.facts.get("reason") or "")),
+        "due": _due(item),
+    }
+
+
+def _dispute_reason(reason: str) -> str:
+    return str(DISPUTE_REASONS.get(reason) or _("Stripe names no particular reason"))
+
+
+def _due(item: OpenItem) -> str:
+    due: datetime | None = parse_datetime(str(item.facts.get("due_by") or ""))
+    return _(" Evidence is due on %(date)s.") % {"date": date_format(due, "j F Y")} if due else ""
+
+
+def _unmatched(item: OpenItem) -> str:
+    """A refund, a dispute or a payment at Stripe that no order knows; its id says which."""
+    values = {"amount": amount_of(item) or _("Some money"), "id": item.subject}
+    if item.subject.startswith("re_"):
+        return _("%(amount)s was refunded at Stripe for a payment that belongs to no order here.") % values
+    if item.subject.startswith(("dp_", "du_")):
+        return _("%(amount)s was disputed at Stripe on a payment that belongs to no order here.") % values
+    return _("%(amount)s was paid at Stripe and belongs to no order here.") % values

@@ -1,0 +1,171 @@
+"""Gives what Stripe has and no order knows to the order it belongs to, through the code that events use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from registration.models import Conference, OpenItem, Order, Payment
+from registration.services import late_payments
+from registration.services.disputes import apply_dispute
+from registration.services.errors import RefundError
+from registration.services.external import apply_refund
+from registration.services.history import record
+from registration.services.open_items import resolve_item
+from registration.services.payment_lookup import find_payment
+from registration.stripe_gateway import (
+    DisputeSnapshot,
+    IntentSnapshot,
+    RefundSnapshot,
+    StripeGateway,
+    StripeProblem,
+    gateway_for,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What Stripe has: the thing that matched nothing, and the payment intent it belongs to."""
+
+    refund: RefundSnapshot | None = None
+    dispute: DisputeSnapshot | None = None
+    intent: IntentSnapshot | None = None
+
+    @property
+    def charge_id(self) -> str:
+        """The charge of whatever it is."""
+        return next(each.charge_id for each in (self.refund, self.dispute, self.intent) if each is not None)
+
+    @property
+    def currency(self) -> str:
+        """The currency it was paid in."""
+        return next(each.currency for each in (self.refund, self.dispute, self.intent) if each is not None)
+
+
+def match_to_order(item: OpenItem, *, reference: str, staff_user: Any) -> Order:
+    """Match an unmatched payment, refund or dispute to an order, and take it into the books.
+
+    Stripe is asked first, with nothing locked; then everything is written at once or not at all.
+
+    Args:
+        item: An UNMATCHED item; its subject is the id at Stripe.
+        reference: The order's reference, in the item's conference.
+        staff_user: Who decided that they belong together.
+
+    Returns:
+        The order, read again.
+
+    Raises:
+        RefundError: No such order, another currency or mode, the payment is another order's, or Stripe does not
+            answer. Nothing changed.
+    """
+    order = _order_named(item, reference)
+    found = _look_up(item)
+    try:
+        with transaction.atomic():
+            _take_in(item, order, found, staff_user)
+    except IntegrityError as error:
+        raise RefundError(
+            _("%(order)s has no room for it: more would go back than was paid. Look for a refund that is under way.")
+            % {"order": order.reference}
+        ) from error
+    order.refresh_from_db()
+    return order
+
+
+def _order_named(item: OpenItem, reference: str) -> Order:
+    if item.kind != OpenItem.Kind.UNMATCHED:
+        raise RefundError(_("Only what matches no order can be matched to one."))
+    wanted = reference.strip()
+    if not wanted:
+        raise RefundError(_("Enter the reference of the order."))
+    orders = Order.objects.filter(conference=item.conference, reference__in=(wanted, wanted.upper()))
+    order = orders.select_related("conference").first()
+    if order is None:
+        raise RefundError(
+            _("%(conference)s has no order %(reference)s.")
+            % {"conference": item.conference.name, "reference": wanted[:40]}
+        )
+    return order
+
+
+def _look_up(item: OpenItem) -> Found:
+    """Fetch what the item is about as Stripe has it now."""
+    try:
+        return _fetch(gateway_for(item.conference), item.subject)
+    except StripeProblem as problem:
+        raise RefundError(_("%(advice)s Nothing was changed.") % {"advice": problem.advice}) from problem
+
+
+def _fetch(gateway: StripeGateway, stripe_id: str) -> Found:
+    refund = gateway.fetch_refund(stripe_id) if stripe_id.startswith("re_") else None
+    dispute = gateway.fetch_dispute(stripe_id) if stripe_id.startswith(("dp_", "du_")) else None
+    about = refund or dispute
+    intent_id = about.payment_intent_id if about else stripe_id
+    intent = gateway.fetch_payment_intent(intent_id) if intent_id else None
+    return Found(refund=refund, dispute=dispute, intent=intent)
+
+
+def _take_in(item: OpenItem, order: Order, found: Found, staff_user: Any) -> None:
+    """Write it all under the order's lock; the item is settled in the name of whoever matched it."""
+    locked = Order.objects.select_for_update().get(pk=order.pk)
+    _refuse_foreign(locked, found)
+    resolve_item(item, staff_user=staff_user, resolution=f"Matched to {locked.reference}.")
+    facts = {"stripe_id": item.subject, "amount": item.facts.get("amount", ""), "currency": found.currency}
+    record(locked, "matched_by_hand", actor=staff_user, facts=facts)
+    _ensure_payment(locked, found)
+    if found.refund is not None:
+        apply_refund(locked.conference, found.refund)
+    if found.dispute is not None:
+        apply_dispute(locked.conference, found.dispute)
+
+
+def _refuse_foreign(order: Order, found: Found) -> None:
+    if found.currency != order.currency:
+        raise RefundError(
+            _("This is in %(theirs)s and the order in %(ours)s, so they do not belong together.")
+            % {"theirs": found.currency, "ours": order.currency}
+        )
+    if found.intent is not None and found.intent.livemode != order.conference.uses_live_key:
+        raise RefundError(_("This payment was made in another Stripe mode than the conference's key."))
+    owner = _known_payment(order.conference, found)
+    if owner is not None and owner.order_id != order.pk:
+        raise RefundError(_("This payment belongs to %(order)s. Match it there.") % {"order": owner.order.reference})
+
+
+def _known_payment(conference: Conference, found: Found) -> Payment | None:
+    intent_id = found.intent.id if found.intent else ""
+    return find_payment(conference, intent_id=intent_id, charge_id=found.charge_id)
+
+
+def _ensure_payment(order: Order, found: Found) -> None:
+    """Make sure the order has the payment: the one whose ids were never kept, or a new one as if it just arrived."""
+    if found.intent is None:
+        if _known_payment(order.conference, found) is None:
+            raise RefundError(_("Stripe names no payment for this, so it cannot be matched. Settle it with a note."))
+        return
+    if found.intent.status != "succeeded":
+        raise RefundError(_("Stripe says that this payment has not succeeded. Nothing was changed."))
+    if _known_payment(order.conference, found) is None:
+        nameless = _nameless_payment(order, found.intent)
+        if nameless is not None:
+            late_payments.fill_in(nameless, found.intent)
+            return
+    late_payments.keep(order, found.intent)
+
+
+def _nameless_payment(order: Order, intent: IntentSnapshot) -> Payment | None:
+    """The order's one captured card payment of that amount that carries no Stripe id, as imports leave them."""
+    payments = Payment.objects.filter(
+        order=order,
+        method=Payment.Method.STRIPE,
+        status__in=Payment.CAPTURED,
+        amount=intent.amount,
+        stripe_payment_intent_id="",
+        stripe_charge_id="",
+    )
+    alone = list(payments[:2])
+    return alone[0] if len(alone) == 1 else None
