@@ -1,0 +1,94 @@
+"""``make torture``: RUNS, SEED and DB choose how many, which and where; RUN repeats one run of a seed."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+LANES = 2
+FAILURES = ("doubled", "lost", "differences")
+
+
+def main() -> int:
+    """Torture one database after the other; 1 when the promise was broken."""
+    runs, seed = int(os.environ.get("RUNS") or 20), int(os.environ.get("SEED") or 1)
+    chosen = os.environ.get("DB") or "both"
+    numbers = [int(os.environ["RUN"])] if os.environ.get("RUN") else list(range(1, runs + 1))
+    total: Counter[str] = Counter()
+    broken = False
+    for name in ("sqlite", "postgresql") if chosen == "both" else (chosen,):
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="refund-desk-torture-", ignore_cleanup_errors=True) as folder:
+            counts, failed = torture(Path(folder), name, seed, numbers)
+        broken |= failed
+        total.update(counts)
+        print(f"{name}, seed {seed}, {time.monotonic() - start:.0f} s: {summary(counts)}", flush=True)
+    print(summary(total))
+    return int(broken or any(total[name] for name in FAILURES))
+
+
+def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> tuple[Counter[str], bool]:
+    """Share the runs among the lanes; returns the counts, and whether a lane broke down."""
+    server = ""
+    if database == "postgresql":
+        from tests.postgres import server_url
+
+        server = server_url(folder)
+    lanes = [lane for number in range(LANES) if (lane := numbers[number::LANES])]
+    started = [start(folder / f"lane-{n}", n, server, seed, lane) for n, lane in enumerate(lanes)]
+    counts: Counter[str] = Counter()
+    broken = False
+    for number, process in enumerate(started):
+        *found, last = (process.communicate()[0].splitlines() or [""])
+        for line in found:
+            print(f"{database} {line}")
+        if process.returncode:
+            broken = True
+            log = (folder / f"lane-{number}" / "lane.log").read_text(encoding="utf-8", errors="replace")
+            print(f"{last}\n{log[-3000:]}")
+        else:
+            counts.update(json.loads(last))
+    return counts, broken
+
+
+def start(folder: Path, number: int, server: str, seed: int, runs: list[int]) -> "subprocess.Popen[str]":
+    """Start a lane with a database of its own."""
+    folder.mkdir()
+    environment = os.environ | {
+        "DATABASE_URL": database_url(server, number) if server else f"sqlite:///{folder / 'torture.sqlite3'}",
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        "DEMO_MODE": "1",
+        "DEBUG": "0",
+        "HTTPS": "0",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "SECRET_KEY": "only-for-the-torture-" + "x" * 40,
+    }
+    command = [sys.executable, "-m", "tools.torture.lane", str(folder), "--seed", str(seed), "--runs", *map(str, runs)]
+    with (folder / "lane.log").open("wb") as log:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+
+
+def database_url(server: str, number: int) -> str:
+    """Make a fresh database on the server."""
+    import psycopg
+
+    name = f"torture_{os.getpid()}_{number}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    parts = urlsplit(server)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+def summary(counts: Counter[str]) -> str:
+    """The one line that everything is about."""
+    names = ("runs", "kills", "refunds", "credits", *FAILURES)
+    return " ".join(f"{name}={counts[name]}" for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

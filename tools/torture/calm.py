@@ -1,0 +1,71 @@
+"""After the storm: faults are over, time passes, and everything that is open is finished."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+from random import Random
+
+from django.db.models import F
+from django.utils import timezone
+
+from registration.models import Conference, RefundPart, StripeEvent
+from registration.models.refund import State
+from registration.services.events import process_due, replay
+from registration.services.reconcile import reconcile
+from registration.services.resolve import resolve_open
+from tools.torture.haste import LONGER_THAN_PATIENCE
+from tools.torture.sandbox import Sandbox
+
+ROUNDS = 60
+QUICK = {"retry_seconds": [0, 1, 1, 1, 1, 1], "timeout_seconds": 5}
+OPEN = (State.REQUESTED, State.UNCONFIRMED)
+
+
+def settle(conference: Conference, sandbox: Sandbox, rng: Random) -> bool:
+    """Let everything end, with late failures in between; whether it became quiet in time."""
+    sandbox.control("faults", "DELETE")
+    sandbox.control("webhooks", "DELETE")
+    sandbox.control("webhooks", **QUICK)
+    if rng.random() < 0.2 and open_parts(conference).exists():
+        time.sleep(LONGER_THAN_PATIENCE)  # What is still on its way to Stripe gets there before a day is over.
+        a_day_passes(conference)
+    quiet = become_quiet(conference, sandbox)
+    sandbox.control("tick", all=True)
+    fail_late(sandbox, rng)
+    quiet = become_quiet(conference, sandbox) and quiet
+    reconcile(conference, timezone.now() - timedelta(hours=1))
+    return become_quiet(conference, sandbox) and quiet
+
+
+def open_parts(conference: Conference) -> "RefundPart._default_manager":  # type: ignore[name-defined]
+    """Parts whose outcome is not known."""
+    return RefundPart.objects.filter(refund__order__conference=conference, state__in=OPEN, channel="STRIPE")
+
+
+def a_day_passes(conference: Conference) -> None:
+    """Make what is open older than an idempotency key may get."""
+    day = timedelta(hours=25)
+    open_parts(conference).update(created_at=F("created_at") - day, sent_at=F("sent_at") - day)
+
+
+def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
+    """Resolve and process until nothing is open, queued or on its way."""
+    for _ in range(ROUNDS):
+        done: Counter[str] = resolve_open(at_once=True) if open_parts(conference).exists() else Counter()
+        events = StripeEvent.objects.filter(conference=conference)
+        events.filter(state=StripeEvent.State.STORED).update(next_attempt_at=timezone.now())
+        process_due()
+        for event in events.filter(state=StripeEvent.State.FAILED):
+            replay(event)
+        stored = events.filter(state=StripeEvent.State.STORED).exists()
+        if not done and not stored and not sandbox.waiting() and not open_parts(conference).exists():
+            return True
+        time.sleep(0.03)
+    return False
+
+
+def fail_late(sandbox: Sandbox, rng: Random) -> None:
+    """Some refunds come back from the bank."""
+    for refund in sandbox.state()["refunds"]:
+        if refund["status"] == "succeeded" and rng.random() < 0.08:
+            sandbox.control(f"refunds/{refund['id']}/fail")
