@@ -40,11 +40,27 @@ def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> tuple
 
         server = server_url(folder)
     lanes = [lane for number in range(LANES) if (lane := numbers[number::LANES])]
-    started = [start(folder / f"lane-{n}", n, server, seed, lane) for n, lane in enumerate(lanes)]
+    urls = [
+        fresh_database(server, number) if server else f"sqlite:///{folder / f'torture-{number}.sqlite3'}"
+        for number in range(len(lanes))
+    ]
+    started = [start(folder / f"lane-{n}", urls[n], seed, lane) for n, lane in enumerate(lanes)]
+    try:
+        return gather(folder, database, started)
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait()
+        if server:
+            drop(server, urls)
+
+
+def gather(folder: Path, database: str, started: "list[subprocess.Popen[str]]") -> tuple[Counter[str], bool]:
+    """Wait for the lanes, show what they found, and add up what they counted."""
     counts: Counter[str] = Counter()
     broken = False
     for number, process in enumerate(started):
-        *found, last = (process.communicate()[0].splitlines() or [""])
+        *found, last = process.communicate()[0].splitlines() or [""]
         for line in found:
             print(f"{database} {line}")
         if process.returncode:
@@ -56,11 +72,11 @@ def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> tuple
     return counts, broken
 
 
-def start(folder: Path, number: int, server: str, seed: int, runs: list[int]) -> "subprocess.Popen[str]":
-    """Start a lane with a database of its own."""
+def start(folder: Path, url: str, seed: int, runs: list[int]) -> "subprocess.Popen[str]":
+    """Start a lane on its database."""
     folder.mkdir()
     environment = os.environ | {
-        "DATABASE_URL": database_url(server, number) if server else f"sqlite:///{folder / 'torture.sqlite3'}",
+        "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
         "DEMO_MODE": "1",
         "DEBUG": "0",
@@ -73,8 +89,8 @@ def start(folder: Path, number: int, server: str, seed: int, runs: list[int]) ->
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
 
 
-def database_url(server: str, number: int) -> str:
-    """Make a fresh database on the server."""
+def fresh_database(server: str, number: int) -> str:
+    """Make a database on the server; returns its address."""
     import psycopg
 
     name = f"torture_{os.getpid()}_{number}"
@@ -82,6 +98,16 @@ def database_url(server: str, number: int) -> str:
         connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
     parts = urlsplit(server)
     return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+def drop(server: str, urls: list[str]) -> None:
+    """Leave nothing behind on a server that is not ours."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        for url in urls:
+            name = urlsplit(url).path.lstrip("/")
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
 
 
 def summary(counts: Counter[str]) -> str:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 READ_SECONDS = 0.5
 LONGER_THAN_PATIENCE = 0.8
+QUICK_WEBHOOKS = {"retry_seconds": [0, 1, 1, 1, 1, 1], "timeout_seconds": 5}
 
 
 def hurry() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,8 @@ class Lane:
         from tools.torture.haste import hurry
 
         self.supervisor.__enter__()
+        for number in (signal.SIGINT, signal.SIGTERM):  # Unlike the demo, end at once; the supervisor tidies up.
+            signal.signal(number, lambda _number, _frame: sys.exit(1))
         sandbox = [sys.executable, "-m", "stripe_sandbox", "--port", str(self.ports[1])]
         self.supervisor.start("sandbox", sandbox)
         call_command("migrate", verbosity=0)
@@ -95,7 +98,7 @@ class Lane:
             Fork(partial(perform, part.jobs, self.desk, self.session, self.staff.pk), part.kill_at)
             for part in play.cast
         ]
-        for now in storm.play(planned, lambda: not all([actor.ended() for actor in actors]), LONGEST_SECONDS):
+        for now in storm.play(planned, lambda: not all(map(Fork.ended, actors)), LONGEST_SECONDS):
             for actor, part in zip(actors, play.cast, strict=True):
                 if part.kill_after is not None and now >= part.kill_after:
                     actor.kill()

@@ -13,13 +13,15 @@ from registration.money import to_minor_units
 from tools.torture import killing
 from tools.torture.sandbox import Sandbox
 
-CARDS = (
-    ["pm_card_visa"] * 8
-    + ["pm_card_refundFail", "pm_card_pendingRefund", "pm_sandbox_pendingRefundFail", "pm_sandbox_refundRequiresAction"]
-)
+CARDS = ["pm_card_visa"] * 8 + [
+    "pm_card_refundFail",
+    "pm_card_pendingRefund",
+    "pm_sandbox_pendingRefundFail",
+    "pm_sandbox_refundRequiresAction",
+]
 DESTINATIONS = ["CARD", "CARD", "CARD_AND_CREDIT", "SPLIT", "CREDIT"]
 SECRET = "whsec_of_the_torture"  # noqa: S105
-ACTORS, JOBS, PAID_ORDERS = 5, 6, 6
+ACTORS, JOBS, PAID_ORDERS = 5, 7, 7
 
 
 @dataclass(frozen=True)

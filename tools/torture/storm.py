@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-from tools.torture.haste import LONGER_THAN_PATIENCE
+from tools.torture.haste import LONGER_THAN_PATIENCE, QUICK_WEBHOOKS
 from tools.torture.sandbox import Sandbox
 from tools.torture.scene import Scene
 
@@ -31,7 +31,7 @@ Moment = tuple[float, Callable[[], object]]
 
 def prepare(scene: Scene, rng: Random) -> None:
     """Order the faults and the first mood of the webhooks."""
-    scene.sandbox.control("webhooks", **rng.choice(WEBHOOKS))
+    scene.sandbox.control("webhooks", **QUICK_WEBHOOKS, **rng.choice(WEBHOOKS))
     for _ in range(rng.randint(2, 7)):
         path = rng.choice(("/v1/refunds", "/v1/refunds", "/v1/"))
         scene.sandbox.control(
@@ -44,7 +44,9 @@ def prepare(scene: Scene, rng: Random) -> None:
         )
 
 
-def moments(scene: Scene, rng: Random, kill_web: Callable[[], object], kill_worker: Callable[[], object]) -> list[Moment]:
+def moments(
+    scene: Scene, rng: Random, kill_web: Callable[[], object], kill_worker: Callable[[], object]
+) -> list[Moment]:
     """What happens when, in seconds from the start."""
     planned: list[Moment] = [(rng.uniform(0, 0.8), partial(_mood, scene.sandbox, rng.choice(WEBHOOKS)))]
     if rng.random() < 0.5:
