@@ -75,6 +75,10 @@ bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sql
 screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chromium)
 	$(BIN)/python -m tools.screenshots
 
+.PHONY: torture
+torture: $(DEV_STAMP) ## Kill, fault and race real processes; RUNS=20 SEED=1 DB=both, RUN=7 repeats one run
+	@RUNS="$(RUNS)" SEED="$(SEED)" RUN="$(RUN)" DB="$(DB)" $(BIN)/python -m tools.torture
+
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
 	$(LOCK) --upgrade --output-file requirements.txt requirements.in
