@@ -87,6 +87,7 @@ class RefundService:
             RuntimeError: Called inside a transaction of the caller's.
         """
         stripe_reason, house_reason = _reasons(reason, internal_reason)
+        nonce = nonce or None
         try:
             with transaction.atomic(durable=True):
                 fresh = _lock(order, nonce=nonce, balance_seen=balance_seen)
@@ -95,6 +96,7 @@ class RefundService:
                 )
                 _check_limit(fresh, plan, staff_user)
                 _check_lines(fresh, line_amounts or {}, amount)
+                _check_retry(fresh, retry_of)
                 refund = Refund.objects.create(
                     order=fresh,
                     amount=plan.amount,
@@ -218,6 +220,16 @@ def _check_lines(order: Order, line_amounts: Mapping[int, Decimal], amount: Deci
             raise RefundError(_("A selected line item has less left than was selected. Reload the order."))
     if sum(line_amounts.values(), ZERO) != amount:
         raise RefundError(_("The selected line items do not add up to the amount."))
+
+
+def _check_retry(order: Order, failed: Refund | None) -> None:
+    """A retry settles what is open about a failure, so it must be of one, on the same order."""
+    if failed is None:
+        return
+    if failed.order_id != order.pk:
+        raise RefundError(_("The refund to try again belongs to another order."))
+    if not failed.parts.filter(state__in=OVER).exists():
+        raise RefundError(_("%(number)s did not fail, so there is nothing to try again.") % {"number": failed.number})
 
 
 def line_item_balances(order: Order) -> dict[int, Decimal]:
