@@ -71,9 +71,12 @@ def unpaid_status(payment: Payment, snapshot: IntentSnapshot) -> str:
 
 
 def fill_in(payment: Payment, snapshot: IntentSnapshot) -> None:
-    """Complete what is not known yet of a payment that arrived before."""
+    """Complete what is not known yet of a payment that arrived before.
+
+    A payment known by its charge alone stays so: it is refunded by its charge, and what is sent must not change.
+    """
     known = {
-        "stripe_payment_intent_id": snapshot.id,
+        "stripe_payment_intent_id": "" if payment.stripe_charge_id else snapshot.id,
         "stripe_charge_id": snapshot.charge_id,
         "card_brand": snapshot.card_brand,
         "card_last4": snapshot.card_last4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from registration.services.sending import send_part
 from registration.services.settle import apply_snapshot
 from registration.stripe_gateway import StripeProblem, gateway_for
 
+logger = logging.getLogger(__name__)
 Channel = RefundPart.Channel
 LEAVE_TO_ITS_REQUEST = timedelta(seconds=60)
 """A part this young is probably being sent by the request that wrote it."""
@@ -34,7 +36,16 @@ def resolve_open(limit: int | None = None, *, at_once: bool = False) -> Counter[
         young = Q(state=State.REQUESTED, created_at__gt=timezone.now() - LEAVE_TO_ITS_REQUEST)
         parts = parts.exclude(young)
     keys = parts.order_by("pk").values_list("pk", flat=True)[:limit]
-    return Counter(send_part(RefundPart(pk=key)).state for key in list(keys))
+    return Counter(_state_after_sending(key) for key in list(keys))
+
+
+def _state_after_sending(key: int) -> str:
+    """Send one part; what goes wrong with it is logged and does not hold up the others."""
+    try:
+        return send_part(RefundPart(pk=key)).state
+    except Exception:
+        logger.exception("refund_part_not_resolved part=%s", key)
+        return RefundPart.objects.values_list("state", flat=True).get(pk=key)
 
 
 def resolve_refund(refund: Refund) -> Refund:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import RefundPart
-from registration.models.refund import State
+from registration.models.refund import RESERVING, State
 from registration.services.settle import apply_snapshot, move_part
 from registration.stripe_gateway import (
     RefundSnapshot,
@@ -112,10 +112,11 @@ def _look_up(
 
 
 def _refuse(part: RefundPart, refusal: StripeProblem) -> None:
-    """End the part as failed: no money moved."""
+    """End the part as failed: no money moved. What Stripe accepted meanwhile is not undone by our late news."""
     move_part(
         part,
         State.FAILED,
+        only_from=RESERVING,
         refusal=refusal.advice,
         failure_reason=refusal.code or "refused",
         stripe_request_id=refusal.request_id,

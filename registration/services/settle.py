@@ -6,6 +6,7 @@ status, open items, history) follows here, under the order's lock, whoever broug
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -51,7 +52,15 @@ def apply_snapshot(part: RefundPart, snapshot: RefundSnapshot) -> bool:
 
 
 @transaction.atomic
-def move_part(part: RefundPart, state: str, *, refusal: str = "", actor: Any = None, **facts: Any) -> bool:
+def move_part(
+    part: RefundPart,
+    state: str,
+    *,
+    refusal: str = "",
+    actor: Any = None,
+    only_from: Collection[str] = tuple(State),
+    **facts: Any,
+) -> bool:
     """Move one part to ``state`` if the table allows it, and settle all that follows.
 
     Args:
@@ -59,6 +68,7 @@ def move_part(part: RefundPart, state: str, *, refusal: str = "", actor: Any = N
         state: Where it should stand.
         refusal: Why it failed, in words for staff.
         actor: Who did it; ``None`` for Stripe.
+        only_from: The states from which this news may move it, of those the table allows.
         **facts: Columns of the part to store beside the state.
 
     Returns:
@@ -67,7 +77,7 @@ def move_part(part: RefundPart, state: str, *, refusal: str = "", actor: Any = N
     order = Order.objects.select_for_update(of=("self",)).get(refunds__parts=part.pk)
     fresh = RefundPart.objects.select_related("refund", "payment").get(pk=part.pk)
     before = fresh.state
-    moves = fresh.may_become(state)
+    moves = before in only_from and fresh.may_become(state)
     if moves:
         fresh.state = state
         fresh.settled_at = timezone.now()
