@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.access import conference_or_none, conferences_of
-from registration.models import Conference, OpenItem
+from registration.models import Conference, OpenItem, StripeEvent
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:
@@ -122,11 +122,23 @@ class Desk:
         kinds = OpenItem.Kind
         counts = self.attention
         return [
-            self._queue("any", _("Needs attention"), "amber", sum(counts.values())),
+            self._page("attention_list", _("Needs attention"), "amber", sum(counts.values())),
             self._queue(kinds.FAILED, _("Failed refunds"), "red", counts.get(kinds.FAILED, 0)),
             self._queue(kinds.UNCONFIRMED, _("Being verified"), "amber", counts.get(kinds.UNCONFIRMED, 0)),
             self._queue(kinds.SLOW, _("Slow at Stripe"), "blue", counts.get(kinds.SLOW, 0)),
+            *self._event_queues(),
         ]
+
+    def _event_queues(self) -> list[Queue]:
+        """What Stripe told us and nobody could process, for those who can have it processed again."""
+        if not self._request.user.has_perm("registration.view_stripeevent"):
+            return []
+        failed = StripeEvent.objects.filter(conference=self.conference, state=StripeEvent.State.FAILED)
+        return [self._page("event_list", _("Stripe events"), "red", failed.count())]
+
+    def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
+        url = reverse(name)
+        return Queue(url, label, hue, count, self._request.path.startswith(url))
 
     def _queue(self, attention: str, label: str, hue: str, count: int) -> Queue:
         url = reverse("order_list")

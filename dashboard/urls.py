@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, attendees, credits, health, orders, refunds
+from dashboard.views import account, attendees, attention, credits, health, orders, refunds, stripe_events
 from registration import webhooks
 
 handler403 = "dashboard.views.errors.forbidden"
@@ -24,6 +24,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("refunds/<int:pk>/", refunds.refund_detail, name="refund_detail"),
     path("refunds/<int:pk>/check/", refunds.refund_check, name="refund_check"),
     path("refunds/parts/<int:pk>/confirm/", refunds.manual_confirm, name="manual_confirm"),
+    path("attention/", attention.attention_list, name="attention_list"),
+    path("attention/<int:pk>/", attention.attention_item, name="attention_item"),
+    path("attention/<int:pk>/settle/", attention.attention_settle, name="attention_settle"),
     path("credits/", credits.credit_list, name="credit_list"),
     path("credits/<int:pk>/", credits.credit_detail, name="credit_detail"),
     path("credits/<int:pk>/adjust/", credits.credit_adjust, name="credit_adjust"),
@@ -36,6 +39,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),
     path("theme/", account.theme_set, name="theme_set"),
+    path("stripe/events/", stripe_events.event_list, name="event_list"),
+    path("stripe/events/<int:pk>/", stripe_events.event_detail, name="event_detail"),
+    path("stripe/events/<int:pk>/replay/", stripe_events.event_replay, name="event_replay"),
     path("stripe/webhooks/<slug:slug>/", webhooks.receive, name="stripe_webhook"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -12,11 +12,12 @@ from django.db import DEFAULT_DB_ALIAS, connections
 LOOK = frozenset(("view_order", "view_refund", "view_credit"))
 SETTLE = LOOK | {"refund_order", "apply_credit"}
 ALL_MONEY = SETTLE | {"refund_goodwill", "refund_without_limit", "export_orders", "issue_credit", "adjust_credit"}
-SETTINGS = LOOK | {"view_conference", "change_conference"}
+STRIPE = frozenset(("view_stripeevent", "change_stripeevent"))
+SETTINGS = LOOK | STRIPE | {"view_conference", "change_conference"}
 
 ROLES: dict[str, frozenset[str]] = {
     "Support": SETTLE,
-    "Finance": ALL_MONEY,
+    "Finance": ALL_MONEY | STRIPE,
     "Viewer": LOOK,
     "Administrator": SETTINGS,
 }

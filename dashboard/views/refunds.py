@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
 
 KEPT_WHEN_STALE = ("destination", "reason", "note", "fee_kind", "fee_amount", "fee_percent", "retry_of")
+PLAIN_AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,3})?", re.ASCII)
 GOODWILL = "registration.refund_goodwill"
 
 
@@ -182,6 +184,8 @@ def _asked_for(query: QueryDict, order: Order) -> dict[str, Any]:
     if failed is not None:
         amount = f"{failed.amount:.{places(order.currency)}f}"
         initial |= {"mode": CUSTOM, "amount": amount, "note": failed.note, "retry_of": failed.pk}
+    if (asked := query.get("amount", "")) and PLAIN_AMOUNT.fullmatch(asked):
+        initial |= {"mode": CUSTOM, "amount": asked}
     if query.get("destination") in (Refund.Destination.CARD, Refund.Destination.CREDIT):
         initial["destination"] = query["destination"]
     return initial

@@ -152,8 +152,8 @@ def _ensure_payment(order: Order, found: Found) -> None:
     if _known_payment(order.conference, found) is None:
         nameless = _nameless_payment(order, found.intent)
         if nameless is not None:
-            late_payments.fill_in(nameless, found.intent)
-            return
+            nameless.stripe_payment_intent_id = found.intent.id  # What was never known cannot have been sent.
+            nameless.save(update_fields=["stripe_payment_intent_id"])
     late_payments.keep(order, found.intent)
 
 

@@ -9,20 +9,22 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from dashboard.urls import urlpatterns
-from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart
+from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
 from tests.cast import client_of, make_credit, make_order, make_staff
 
 OPEN_TO_ALL = {"login", "logout", "theme_set", "healthz", "readyz", "stripe_webhook"}
 POST_ONLY = {
     "refund_preview",
     "refund_check",
+    "attention_settle",
+    "event_replay",
     "note_create",
     "conference_switch",
     "logout",
     "theme_set",
 }
 ALL = {"Finance", "Support", "Viewer", "Administrator"}
-SETTLE, FINANCE = {"Finance", "Support"}, {"Finance"}
+SETTLE, FINANCE, EVENTS = {"Finance", "Support"}, {"Finance"}, {"Finance", "Administrator"}
 MAY = {
     "home": ALL,
     "order_list": ALL,
@@ -37,6 +39,12 @@ MAY = {
     "refund_detail": ALL,
     "refund_check": SETTLE,
     "manual_confirm": SETTLE,
+    "attention_list": ALL,
+    "attention_item": ALL,
+    "attention_settle": SETTLE,
+    "event_list": EVENTS,
+    "event_detail": EVENTS,
+    "event_replay": EVENTS,
     "credit_list": ALL,
     "credit_detail": ALL,
     "credit_issue": FINANCE,
@@ -58,6 +66,8 @@ class Things:
     credit: Credit
     refund: Refund
     part: RefundPart
+    item: OpenItem
+    event: StripeEvent
 
     def url(self, name: str) -> str:
         """The address of a page about these."""
@@ -65,6 +75,10 @@ class Things:
             "refund_detail": [self.refund.pk],
             "refund_check": [self.refund.pk],
             "manual_confirm": [self.part.pk],
+            "attention_item": [self.item.pk],
+            "attention_settle": [self.item.pk],
+            "event_detail": [self.event.pk],
+            "event_replay": [self.event.pk],
             "conference_switch": [self.order.conference.slug],
             "stripe_webhook": [self.order.conference.slug],
         }
@@ -92,7 +106,9 @@ def make_things(conference: Conference, user: Any) -> Things:
         amount="10.00",
         state=Refund.State.SUCCEEDED,
     )
-    return Things(order, make_credit(conference, user, "20.00"), refund, part)
+    item = OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.EXTERNAL, subject="re_1")
+    event = StripeEvent.objects.create(conference=conference, event_id="evt_1", type="plan.created", payload={})
+    return Things(order, make_credit(conference, user, "20.00"), refund, part, item, event)
 
 
 def visit(client: Client, things: Things, name: str) -> Any:
@@ -129,7 +145,8 @@ def test_a_refusal_says_who_one_is_and_that_nothing_was_changed(linus_client: Cl
     assert "You are signed in as Linus Pauling, Viewer. Nothing was changed." in page
 
 
-ABOUT_ONE = sorted(set(MAY) - {"home", "order_list", "order_export", "refund_list", "credit_list", "attendee_search"})
+ABOUT_MANY = {"order_list", "order_export", "refund_list", "credit_list", "attention_list", "event_list"}
+ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})
 
 
 @pytest.mark.parametrize("name", ABOUT_ONE)

@@ -1,0 +1,167 @@
+"""What the needs-attention queue shows: each open item in words, with what settles it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from dashboard.forms.attention import AcknowledgeForm, ItemForm, MatchForm
+from dashboard.paging import keyset_page
+from dashboard.refund_panel import attendee_name
+from dashboard.templatetags.desk import look_of
+from registration.attention import advice, amount_of, explanation
+from registration.models import Conference, OpenItem, Order, Refund
+from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS
+
+Kind = OpenItem.Kind
+SETTLE = "registration.refund_order"
+TOO_MUCH = (Kind.OVERPAID, Kind.PAID_LATE)
+REFUNDABLE = (Order.Status.PAID, Order.Status.PARTIALLY_REFUNDED)
+RELATED = ("conference", "order__user", "order__conference", "refund", "payment", "resolved_by")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A page that settles an item, in the drawer where there is one."""
+
+    id: str
+    label: str
+    url: str
+    is_main: bool = False
+
+
+def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
+    """One page of what waits, oldest first, with the chips to narrow it down."""
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in Kind.values else ""
+    waiting = OpenItem.objects.unresolved().filter(conference=conference)
+    page = keyset_page(
+        (waiting.filter(kind=kind) if kind else waiting).select_related(*RELATED),
+        "opened_at",
+        descending=False,
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
+    return {
+        "conference": conference,
+        "items": [item_context(request, item) for item in page.rows],
+        "chips": chips(waiting, kind),
+        "kind": kind,
+        "is_paged": bool(page.before or page.after),
+        "list_url": _url(),
+        "here_url": _url(kind=kind),
+        "earlier_url": _url(kind=kind, before=page.before) if page.before else "",
+        "later_url": _url(kind=kind, after=page.after) if page.after else "",
+        "summary": _("Oldest first"),
+    }
+
+
+def chips(waiting: QuerySet[OpenItem], kind: str) -> list[dict[str, Any]]:
+    """One chip per kind that waits, and the one that is shown even when nothing of it is left."""
+    counts = dict(waiting.order_by("kind").values_list("kind").annotate(Count("pk")))
+    shown = [each for each in Kind if each in counts or each == kind]
+    every = {"label": _("All"), "url": _url(), "count": sum(counts.values()), "current": not kind}
+    return [every] + [
+        {
+            "label": str(each.label),
+            "url": _url(kind=each.value),
+            "count": counts.get(each.value, 0),
+            "current": each == kind,
+        }
+        for each in shown
+    ]
+
+
+def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = None) -> dict[str, Any]:
+    """One item: what happened, to whom, and what may be done about it by this user.
+
+    Args:
+        request: Whose role decides what is offered.
+        item: With its order, refund and payment.
+        form: The form that was sent and refused, to show again with its reasons.
+    """
+    may_settle = request.user.has_perm(SETTLE) and item.resolved_at is None
+    offered = _forms(item, form) if may_settle else []
+    return {
+        "item": item,
+        "element": f"item-{item.pk}",
+        "amount": amount_of(item),
+        "explanation": explanation(item),
+        "advice": advice(item),
+        "hue": look_of("open_item", item.kind)[0],
+        "attendee": attendee_name(item.order) if item.order else "",
+        "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
+        "refund_url": _refund_url(request, item.refund),
+        "stripe_ids": _stripe_ids(item),
+        "ways": _ways(item) if may_settle else [],
+        "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
+        "forms": [{"form": each, "open": each is form, "label": _label(each)} for each in offered],
+        "settle_url": reverse("attention_settle", args=[item.pk]),
+        "item_url": reverse("attention_item", args=[item.pk]),
+    }
+
+
+def _forms(item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:
+    kinds: list[type[ItemForm]] = [MatchForm] if item.kind == Kind.UNMATCHED else []
+    if item.kind not in NOT_BY_WORDS:
+        kinds.append(AcknowledgeForm)
+    return [sent if isinstance(sent, each) else each(item_pk=item.pk) for each in kinds]
+
+
+def _label(form: ItemForm) -> str:
+    return _("Match to an order…") if isinstance(form, MatchForm) else _("Settle with a note…")
+
+
+def _ways(item: OpenItem) -> list[Way]:
+    """The pages that settle this kind of item."""
+    order, refund = item.order, item.refund
+    if item.kind == Kind.FAILED and order and refund:
+        return _ways_of_failure(item, order, refund)
+    if item.kind == Kind.MANUAL_TRANSFER and (part := _part_key(item)):
+        url = reverse("manual_confirm", args=[part])
+        return [Way(f"transfer-{item.pk}", _("Record the transfer…"), url, is_main=True)]
+    if item.kind in TOO_MUCH and order and order.status in REFUNDABLE:
+        url = reverse("refund_create", args=[order.reference])
+        asked = urlencode({"amount": item.facts.get("amount", "")})
+        return [Way(f"difference-{item.pk}", _("Refund the difference…"), f"{url}?{asked}", is_main=True)]
+    return []
+
+
+def _ways_of_failure(item: OpenItem, order: Order, refund: Refund) -> list[Way]:
+    url = reverse("refund_create", args=[order.reference])
+    again = urlencode({"retry_of": refund.pk})
+    instead = urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT})
+    return [
+        Way(f"again-{item.pk}", _("Try again…"), f"{url}?{again}"),
+        Way(f"instead-{item.pk}", _("Give as credit instead…"), f"{url}?{instead}", is_main=True),
+    ]
+
+
+def _part_key(item: OpenItem) -> int | None:
+    """The part to tick off; the subject names it, as ``part:7``."""
+    key = item.subject.removeprefix("part:")
+    return int(key) if key.isdecimal() else None
+
+
+def _refund_url(request: HttpRequest, refund: Refund | None) -> str:
+    may_look = refund is not None and request.user.has_perm("registration.view_refund")
+    return reverse("refund_detail", args=[refund.pk]) if refund and may_look else ""
+
+
+def _stripe_ids(item: OpenItem) -> list[str]:
+    """What finds it at Stripe."""
+    names = ("refund_id", "dispute_id", "payment_intent_id", "charge_id")
+    known = [str(item.facts.get(name) or "") for name in names]
+    subject = item.subject if item.kind == Kind.UNMATCHED else ""
+    return list(dict.fromkeys(each for each in [subject, *known] if each))
+
+
+def _url(**query: str) -> str:
+    asked = urlencode({key: value for key, value in query.items() if value})
+    return reverse("attention_list") + (f"?{asked}" if asked else "")

@@ -1,0 +1,116 @@
+"""The needs-attention queue: what waits for a person, why, and what settles it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from dashboard.access import current_conference, requires
+from dashboard.attention_pages import RELATED, SETTLE, chips, item_context, list_context
+from dashboard.forms.attention import AcknowledgeForm, ItemForm, MatchForm
+from dashboard.refund_outcome import is_htmx
+from registration.attention import explanation
+from registration.models import Conference, OpenItem
+from registration.services.attention import acknowledge, check_now
+from registration.services.errors import RefundError
+from registration.services.unmatched import match_to_order
+
+FORMS: dict[str, type[ItemForm]] = {form.action: form for form in (AcknowledgeForm, MatchForm)}
+
+
+@requires("registration.view_order")
+@require_safe
+@vary_on_headers("HX-Request")
+def attention_list(request: HttpRequest) -> HttpResponse:
+    """List what waits at the conference on the desk, oldest first."""
+    conference = current_conference(request)
+    template = "dashboard/attention/_list.html" if is_htmx(request) else "dashboard/attention/list.html"
+    return render(request, template, list_context(request, conference))
+
+
+@requires("registration.view_order")
+@require_safe
+def attention_item(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one item on a page of its own, settled or not."""
+    return _page(request, _item(request, pk))
+
+
+@requires(SETTLE)
+@require_POST
+@vary_on_headers("HX-Request")
+def attention_settle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Do what was asked about one item; its row comes back as it stands then."""
+    item = _item(request, pk)
+    action = request.POST.get("action", "")
+    if action == "check":
+        return _check(request, item)
+    if action not in FORMS:
+        raise Http404(_("There is no such way to settle this."))
+    form = FORMS[action](request.POST, item_pk=item.pk)
+    if form.is_valid():
+        try:
+            _carry_out(request, item, form)
+        except RefundError as error:
+            form.add_error(next(iter(form.fields)), error.sentence)
+        else:
+            return _settled(request, item)
+    item.refresh_from_db()
+    return _row(request, item, form, status=422)
+
+
+def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
+    if isinstance(form, MatchForm):
+        match_to_order(item, reference=form.cleaned_data["reference"], staff_user=request.user)
+    else:
+        acknowledge(item, note=form.cleaned_data["note"], staff_user=request.user)
+
+
+def _check(request: HttpRequest, item: OpenItem) -> HttpResponse:
+    """Ask Stripe; say when it is still open, so that the button is seen to have worked."""
+    try:
+        item = check_now(item)
+    except RefundError as error:
+        messages.error(request, error.sentence)
+        return _answer(request, item)
+    if item.resolved_at is None:
+        text = _("Asked just now. The sum stays reserved, and we keep asking.")
+        messages.warning(request, f"{_('Stripe has not settled it yet')}\n{text}")
+        return _answer(request, item)
+    return _settled(request, item)
+
+
+def _settled(request: HttpRequest, item: OpenItem) -> HttpResponse:
+    item = _item(request, item.pk)
+    messages.success(request, f"{_('Settled')}\n{explanation(item)} {item.resolution}")
+    return _answer(request, item)
+
+
+def _answer(request: HttpRequest, item: OpenItem) -> HttpResponse:
+    """The fresh row in place, or without a script the list it is in."""
+    return _row(request, item) if is_htmx(request) else redirect("attention_list")
+
+
+def _row(request: HttpRequest, item: OpenItem, form: ItemForm | None = None, *, status: int = 200) -> HttpResponse:
+    """One row, with the counts around it out of band."""
+    if not is_htmx(request):
+        return _page(request, item, form, status=status)
+    waiting = OpenItem.objects.unresolved().filter(conference=item.conference)
+    kind = request.POST.get("kind", "")
+    context = {"row": item_context(request, item, form), "chips": chips(waiting, kind), "kind": kind}
+    return render(request, "dashboard/attention/_answer.html", context, status=status)
+
+
+def _page(request: HttpRequest, item: OpenItem, form: ItemForm | None = None, *, status: int = 200) -> HttpResponse:
+    return render(request, "dashboard/attention/item.html", {"row": item_context(request, item, form)}, status=status)
+
+
+def _item(request: HttpRequest, pk: int) -> OpenItem:
+    visible = OpenItem.objects.filter(conference__in=Conference.objects.visible_to(request.user))
+    item = get_object_or_404(visible.select_related(*RELATED), pk=pk)
+    # The page's frame shows the item's own conference.
+    request.conference = item.conference  # type: ignore[attr-defined]
+    return item
