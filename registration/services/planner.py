@@ -148,7 +148,9 @@ def check_amount(amount: Decimal, currency: str) -> None:
 
 def blocked_reason(order: Order) -> str:
     """Why nothing of the order can be refunded now; empty when something can. Reads ``order.payments``."""
-    if order.status not in REFUNDABLE_STATUSES:
+    pending = order.status == Order.Status.PENDING
+    # Money above the total, or paid after the end, is owed back whatever the order is called.
+    if pending or (order.status not in REFUNDABLE_STATUSES and order.refundable_amount <= 0):
         return _not_refundable_status(order)
     payments = [payment for payment in order.payments.all() if payment.refundable_amount > 0]
     usable_payments = [payment for payment in payments if usable(payment)]
@@ -164,6 +166,8 @@ def blocked_reason(order: Order) -> str:
 
 
 def _not_refundable_status(order: Order) -> str:
+    if order.status == Order.Status.PENDING and order.refundable_amount > 0:
+        return _("Not refundable: the order is not paid in full yet. When it is cancelled, its credit goes back.")
     sentences = {
         Order.Status.PENDING: _("Not refundable: nothing was paid yet."),
         Order.Status.REFUNDED: _("Not refundable: everything was refunded."),
@@ -176,6 +180,10 @@ def _why_unusable(payment: Payment) -> str:
     if not payment.is_disputed:
         return _("Not refundable: the payment was made in another Stripe mode than the conference's key.")
     dispute = payment.dispute or {}
+    if dispute.get("status") == "lost":
+        return _("Not refundable: disputed%(when)s and lost; the bank has taken the money back.") % {
+            "when": _on(_(" on %(date)s"), dispute.get("created")),
+        }
     return _("Not refundable: disputed%(when)s%(due)s.") % {
         "when": _on(_(" on %(date)s"), dispute.get("created")),
         "due": _on(_(", evidence due %(date)s"), dispute.get("due_by")),
@@ -248,7 +256,9 @@ def channel_of(payment: Payment) -> str:
 
 
 def status_after(order: Order, out: Decimal) -> str:
-    """The order's status once ``out`` more was accepted."""
+    """The order's status once ``out`` more was accepted; a cancelled order stays cancelled."""
+    if order.status == Order.Status.CANCELLED:
+        return Order.Status.CANCELLED
     covered = order.refunded_amount + order.reserved_amount + out >= order.total
     return Order.Status.REFUNDED if covered else Order.Status.PARTIALLY_REFUNDED
 

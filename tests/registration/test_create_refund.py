@@ -117,11 +117,22 @@ def test_an_amount_that_cannot_be_changes_nothing(
     assert refunds_at_stripe(sandbox, order) == []
 
 
-@pytest.mark.parametrize("status", [Order.Status.PENDING, Order.Status.CANCELLED, Order.Status.REFUNDED])
-def test_an_order_in_the_wrong_state_is_refused(order: Order, status: str) -> None:
-    Order.objects.filter(pk=order.pk).update(status=status)
+def test_an_order_that_is_not_paid_yet_is_refused(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.PENDING)
 
-    with pytest.raises(RefundError, match="Not refundable"):
+    with pytest.raises(RefundError, match="Not refundable: the order is not paid in full yet."):
+        refund(order, "1.00")
+
+
+def test_what_was_paid_after_the_order_was_cancelled_goes_back(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.CANCELLED)
+    order.refresh_from_db()
+
+    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD)
+
+    order.refresh_from_db()
+    assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
+    with pytest.raises(RefundError, match="Not refundable: the order was cancelled."):
         refund(order, "1.00")
 
 

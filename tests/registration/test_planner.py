@@ -97,10 +97,31 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], words: str) -> 
     [("PENDING", "nothing was paid yet"), ("REFUNDED", "everything was refunded"), ("CANCELLED", "was cancelled")],
 )
 def test_every_missing_button_has_a_reason(status: str, words: str) -> None:
-    order = paid()
-    order.status = status
+    order = make_order(make_conference(), "100.00", status)
 
     assert words in blocked_reason(order)
+
+
+@pytest.mark.parametrize("status", [Order.Status.REFUNDED, Order.Status.CANCELLED])
+def test_money_that_is_left_after_the_end_can_go_back(status: str) -> None:
+    order = paid()
+    Order.objects.filter(pk=order.pk).update(status=status)
+    order.refresh_from_db()
+
+    assert blocked_reason(order) == ""
+    assert refund_ceiling(order) == Decimal("100.00")
+    assert plan(order, "100.00").status_after == status
+
+
+def test_a_lost_dispute_is_called_lost() -> None:
+    order = paid()
+    payment = order.payments.get()
+    payment.dispute = {"status": "lost", "is_charge_refundable": False, "due_by": 1793793778}
+    payment.save()
+
+    reason = blocked_reason(Order.objects.get(pk=order.pk))
+
+    assert reason == "Not refundable: disputed and lost; the bank has taken the money back."
 
 
 def test_what_is_on_its_way_is_said() -> None:
