@@ -6,9 +6,7 @@ Source of the outcome table: ``facts.md``, section 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -19,7 +17,15 @@ from django.utils.translation import gettext as _
 
 from registration.checks import STRIPE, talks_to_stripe_itself
 from registration.models import Conference, Payment, RefundPart
-from registration.money import from_minor_units, to_minor_units
+from registration.money import to_minor_units
+from registration.stripe_snapshots import (
+    DisputeSnapshot,
+    IntentSnapshot,
+    RefundSnapshot,
+    dispute_snapshot,
+    intent_snapshot,
+    refund_snapshot,
+)
 
 API_VERSION = "2026-10-28.endive"
 CONNECT_SECONDS, READ_SECONDS, NETWORK_RETRIES = 3.05, 10.0, 1
@@ -48,54 +54,6 @@ class StripeBusy(StripeProblem):
 
 class StripeUnavailable(StripeProblem):
     """Unknown: it may or may not have happened."""
-
-
-@dataclass(frozen=True)
-class RefundSnapshot:
-    """A refund as Stripe has it now; ``amount`` in major units of ``currency`` (upper case)."""
-
-    id: str
-    status: str
-    amount: Decimal
-    currency: str
-    charge_id: str
-    payment_intent_id: str
-    created: datetime
-    metadata: dict[str, str] = field(default_factory=dict)
-    failure_reason: str = ""
-    pending_reason: str = ""
-    trace_reference: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True)
-class IntentSnapshot:
-    """A payment intent as Stripe has it now; ``amount`` in major units, what was received when it succeeded."""
-
-    id: str
-    status: str
-    amount: Decimal
-    currency: str
-    charge_id: str
-    livemode: bool
-    card_brand: str = ""
-    card_last4: str = ""
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DisputeSnapshot:
-    """A dispute as Stripe has it now; ``amount`` in major units, ``due_by`` when evidence is due."""
-
-    id: str
-    charge_id: str
-    payment_intent_id: str
-    status: str
-    reason: str
-    amount: Decimal
-    currency: str
-    due_by: datetime | None
-    is_charge_refundable: bool
 
 
 @lru_cache(maxsize=64)
@@ -267,73 +225,3 @@ def advice_for(error: stripe.StripeError) -> str:
     if getattr(error, "param", None) == "amount":
         return _("Stripe has less left on this payment than our books. Reload the order and check its refunds.")
     return _("Stripe refused the refund. No money moved.")
-
-
-def _text(source: Any, name: str) -> str:
-    value = getattr(source, name, None) if source is not None else None
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else str(getattr(value, "id", ""))
-
-
-def _metadata(source: Any) -> dict[str, str]:
-    metadata = getattr(source, "metadata", None)
-    return dict(metadata.to_dict()) if metadata else {}
-
-
-def refund_snapshot(refund: Any) -> RefundSnapshot:
-    """Read a Stripe refund object."""
-    details = getattr(refund, "destination_details", None)
-    currency = refund.currency.upper()
-    response = getattr(refund, "last_response", None)
-    return RefundSnapshot(
-        id=refund.id,
-        status=_text(refund, "status"),
-        amount=from_minor_units(refund.amount, currency),
-        currency=currency,
-        charge_id=_text(refund, "charge"),
-        payment_intent_id=_text(refund, "payment_intent"),
-        created=datetime.fromtimestamp(refund.created, UTC),
-        metadata=_metadata(refund),
-        failure_reason=_text(refund, "failure_reason"),
-        pending_reason=_text(refund, "pending_reason"),
-        trace_reference=_text(getattr(details, "card", None), "reference"),
-        request_id=(response.request_id or "") if response else "",
-    )
-
-
-def intent_snapshot(intent: Any) -> IntentSnapshot:
-    """Read a Stripe payment intent object, with its charge when that was expanded."""
-    charge = getattr(intent, "latest_charge", None)
-    details = getattr(charge, "payment_method_details", None)
-    card = getattr(details, "card", None)
-    currency = intent.currency.upper()
-    received = intent.amount_received if intent.status == "succeeded" else intent.amount
-    return IntentSnapshot(
-        id=intent.id,
-        status=intent.status,
-        amount=from_minor_units(received, currency),
-        currency=currency,
-        charge_id=_text(intent, "latest_charge"),
-        livemode=bool(intent.livemode),
-        card_brand=_text(card, "brand"),
-        card_last4=_text(card, "last4"),
-        metadata=_metadata(intent),
-    )
-
-
-def dispute_snapshot(dispute: Any) -> DisputeSnapshot:
-    """Read a Stripe dispute object."""
-    due_by = getattr(getattr(dispute, "evidence_details", None), "due_by", None)
-    currency = dispute.currency.upper()
-    return DisputeSnapshot(
-        id=dispute.id,
-        charge_id=_text(dispute, "charge"),
-        payment_intent_id=_text(dispute, "payment_intent"),
-        status=dispute.status,
-        reason=_text(dispute, "reason"),
-        amount=from_minor_units(dispute.amount, currency),
-        currency=currency,
-        due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
-        is_charge_refundable=bool(dispute.is_charge_refundable),
-    )

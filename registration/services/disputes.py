@@ -10,7 +10,7 @@ from registration.models import Conference, OpenItem, Order, Payment
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
-from registration.stripe_gateway import DisputeSnapshot
+from registration.stripe_snapshots import DisputeSnapshot
 
 CLOSED = ("won", "lost", "warning_closed", "prevented")
 

@@ -13,7 +13,7 @@ from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
 from registration.services.settle import STRIPE_STATES, apply_snapshot, settle_order
-from registration.stripe_gateway import RefundSnapshot
+from registration.stripe_snapshots import RefundSnapshot
 
 
 def apply_refund(conference: Conference, snapshot: RefundSnapshot) -> RefundPart | None:

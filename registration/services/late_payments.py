@@ -9,7 +9,7 @@ from registration.services.credit_payment import complete_if_paid
 from registration.services.history import record
 from registration.services.open_items import open_item_once
 from registration.services.payment_lookup import find_payment
-from registration.stripe_gateway import IntentSnapshot
+from registration.stripe_snapshots import IntentSnapshot
 
 Status = Payment.Status
 WAITING = (Status.PENDING, Status.PROCESSING)

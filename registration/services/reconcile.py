@@ -9,7 +9,8 @@ from datetime import datetime
 from registration.models import Conference, RefundPart
 from registration.models.refund import OVER, State
 from registration.services.external import apply_refund, find_part, state_of
-from registration.stripe_gateway import RefundSnapshot, StripeProblem, gateway_for
+from registration.stripe_gateway import StripeProblem, gateway_for
+from registration.stripe_snapshots import RefundSnapshot
 
 UNSETTLED = (State.PENDING, State.REQUIRES_ACTION)
 

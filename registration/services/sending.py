@@ -14,7 +14,6 @@ from registration.models import RefundPart
 from registration.models.refund import RESERVING, State
 from registration.services.settle import apply_snapshot, move_part
 from registration.stripe_gateway import (
-    RefundSnapshot,
     StripeBusy,
     StripeGateway,
     StripeProblem,
@@ -22,6 +21,7 @@ from registration.stripe_gateway import (
     StripeUnavailable,
     gateway_for,
 )
+from registration.stripe_snapshots import RefundSnapshot
 
 KEY_IS_SAFE_FOR = timedelta(hours=23)
 """Stripe may forget an idempotency key after 24 hours; sending it again later could pay twice."""

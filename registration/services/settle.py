@@ -18,7 +18,7 @@ from registration.money import ZERO
 from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item
-from registration.stripe_gateway import RefundSnapshot
+from registration.stripe_snapshots import RefundSnapshot
 
 STRIPE_STATES = {
     "pending": State.PENDING,

@@ -16,14 +16,8 @@ from registration.services.external import apply_refund
 from registration.services.history import record
 from registration.services.open_items import resolve_item
 from registration.services.payment_lookup import find_payment
-from registration.stripe_gateway import (
-    DisputeSnapshot,
-    IntentSnapshot,
-    RefundSnapshot,
-    StripeGateway,
-    StripeProblem,
-    gateway_for,
-)
+from registration.stripe_gateway import StripeGateway, StripeProblem, gateway_for
+from registration.stripe_snapshots import DisputeSnapshot, IntentSnapshot, RefundSnapshot
 
 
 @dataclass(frozen=True)

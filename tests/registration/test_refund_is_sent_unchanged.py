@@ -14,7 +14,8 @@ from registration.services.late_payments import apply_intent
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
 from registration.services.settle import apply_snapshot
-from registration.stripe_gateway import RefundSnapshot, StripeGateway, StripeUnavailable, gateway_for
+from registration.stripe_gateway import StripeGateway, StripeUnavailable, gateway_for
+from registration.stripe_snapshots import RefundSnapshot
 from tests.registration.desk import card_order, fault, refunds_at_stripe
 
 if TYPE_CHECKING:
