@@ -153,6 +153,8 @@ def steps(refund: Refund) -> list[Step]:
     sent = min((part.sent_at for part in parts if part.sent_at), default=None)
     state = refund.state
     requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
+    if waits_for_a_hand(refund) and not parts:
+        return [requested, Step(_("Pay back by hand"), None, "now")]
     if not parts:
         return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
     if state in (State.FAILED, State.CANCELED, State.REJECTED):
@@ -169,6 +171,12 @@ def steps(refund: Refund) -> list[Step]:
             "done" if state == State.SUCCEEDED else "todo",
         ),
     ]
+
+
+def waits_for_a_hand(refund: Refund) -> bool:
+    """Whether nothing but a transfer by hand is missing. Reads ``refund.parts``."""
+    moving = [part for part in refund.parts.all() if part.state == State.PENDING]
+    return bool(moving) and all(part.channel == Channel.MANUAL for part in moving)
 
 
 HOLDERS = {

@@ -7,7 +7,7 @@ import pytest
 
 from registration.models import Credit, HistoryEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
-from registration.sentences import PATTERNS, cause_in_words, holder, sentence, steps
+from registration.sentences import PATTERNS, cause_in_words, holder, sentence, steps, waits_for_a_hand
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.notes import add_note
@@ -94,6 +94,19 @@ def test_holders_know_credit_hand_and_trace(order: Order) -> None:
     assert holder(part) == "Paid back by hand."
     part.save()
     assert [step.state for step in steps(part.refund)] == ["done", "done"]
+
+
+def test_a_transfer_by_hand_is_not_at_stripe(order: Order) -> None:
+    part = make_refund(order, "10.00", State.PENDING)
+    assert not waits_for_a_hand(part.refund)
+    part.channel = RefundPart.Channel.MANUAL
+    part.save()
+
+    assert waits_for_a_hand(part.refund)
+    assert [(step.label, step.state) for step in steps(part.refund)] == [
+        ("Requested", "done"),
+        ("Pay back by hand", "now"),
+    ]
 
 
 def test_a_note_is_kept_and_told(order: Order) -> None:
