@@ -12,9 +12,13 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
 from registration.models import Conference, OpenItem, StripeEvent
+
+KINDS_NAMED = 3
+"""How many kinds the callout names: more would fill a phone."""
 
 
 def desk(request: HttpRequest) -> dict[str, Any]:
@@ -87,16 +91,17 @@ class Desk:
     def nav(self) -> list[NavItem]:
         """The pages the user may open."""
         pages = (
-            ("order_list", _("Orders"), "queue-list", "o", "registration.view_order", "/orders/"),
-            ("refund_list", _("Refunds"), "arrow-uturn-left", "r", "registration.view_refund", "/refunds/"),
-            ("credit_list", _("Credits"), "wallet", "c", "registration.view_credit", "/credits/"),
+            ("order_list", _("Orders"), "queue-list", "o", "registration.view_order", ("/orders/",)),
+            ("refund_list", _("Refunds"), "arrow-uturn-left", "r", "registration.view_refund", ("/refunds/",)),
+            # An attendee's page is where their credit is kept.
+            ("credit_list", _("Credits"), "wallet", "c", "registration.view_credit", ("/credits/", "/attendees/")),
         )
         if not self._is_signed_in:
             return []
         user, here = self._request.user, self._request.path
         return [
-            NavItem(reverse(name), label, icon, key, here.startswith(beginning))
-            for name, label, icon, key, permission, beginning in pages
+            NavItem(reverse(name), label, icon, key, here.startswith(beginnings))
+            for name, label, icon, key, permission, beginnings in pages
             if user.has_perm(permission)
         ]
 
@@ -110,9 +115,15 @@ class Desk:
 
     @property
     def attention_words(self) -> str:
-        """The same in words: "Refund failed: 3, Being verified: 2"."""
+        """The most frequent in words: "Refund failed: 3, Being verified: 2 and 4 more kinds"."""
         labels = dict(OpenItem.Kind.choices)
-        return ", ".join(f"{labels.get(kind, kind)}: {count}" for kind, count in self.attention.items())
+        by_count = sorted(self.attention.items(), key=lambda item: -item[1])
+        words = ", ".join(f"{labels.get(kind, kind)}: {count}" for kind, count in by_count[:KINDS_NAMED])
+        more = len(by_count) - KINDS_NAMED
+        if more <= 0:
+            return words
+        pattern = ngettext("%(kinds)s and %(more)s more kind", "%(kinds)s and %(more)s more kinds", more)
+        return pattern % {"kinds": words, "more": more}
 
     @cached_property
     def queues(self) -> list[Queue]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -12,9 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.export import csv_of, file_name
+from dashboard.forms.refund import RefundForm
 from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
+from dashboard.refund_panel import panel_context
 from dashboard.rows import row_for
+from registration.models import Order
 from registration.services.notes import add_note
 
 
@@ -25,11 +30,24 @@ def order_list(request: HttpRequest) -> HttpResponse:
     orders = OrderList(request, current_conference(request))
     wants_list = request.headers.get("HX-Target") == "orders"
     template = "dashboard/orders/_swap.html" if wants_list else "dashboard/orders/list.html"
-    response = render(request, template, {"orders": orders})
+    drawer = {} if wants_list else _linked_panel(request)
+    response = render(request, template, {"orders": orders} | drawer)
     if wants_list:
         response["HX-Push-Url"] = orders.address
     patch_vary_headers(response, ("HX-Request", "HX-Target"))
     return response
+
+
+def _linked_panel(request: HttpRequest) -> dict[str, Any]:
+    """The refund panel that ``?refund=ORD-…`` opens over the list; nothing when it is not theirs to open."""
+    reference = request.GET.get("refund", "")
+    if not reference or not request.user.has_perm("registration.refund_order"):
+        return {}
+    order = Order.objects.visible_to(request.user).filter(reference=reference).first()
+    if order is None or order.conference != current_conference(request):
+        return {}
+    form = RefundForm(order=order, initial={})
+    return panel_context(request, form) | {"in_drawer": True, "drawer_open": True}
 
 
 @require_safe

@@ -24,6 +24,10 @@ def page(client: Client, attendee: Any, **query: str) -> str:
     return text_of(client.get(reverse("attendee_detail", args=[attendee.pk]), query))
 
 
+def test_the_navigation_shows_that_an_attendee_belongs_to_credits(linus_client: Client, order: Order, ada: Any) -> None:
+    assert '<a href="/credits/" aria-current="page"' in page(linus_client, ada)
+
+
 @pytest.mark.parametrize("text", ["lo", "ADA", "ada love", "love ada", "ada@exa", "example"])
 def test_search_finds_beginnings_of_name_and_email(text: str, linus_client: Client, order: Order, ada: Any) -> None:
     assert f'data-href="{reverse("attendee_detail", args=[ada.pk])}"' in search(linus_client, text)

@@ -111,6 +111,16 @@ def test_an_address_nobody_meant_still_shows_a_page(grace_client: Client, order:
     assert grace_client.get(f"{reverse('order_list')}?{query}").status_code == 200
 
 
+def test_an_address_can_open_the_refund_panel(grace_client: Client, linus_client: Client, new_order: NewOrder) -> None:
+    order = new_order(paid="10.00")
+    address = f"{reverse('order_list')}?refund={order.reference}"
+    panel = 'id="refund-form"'
+
+    assert panel in grace_client.get(address).content.decode()
+    assert panel not in linus_client.get(address).content.decode()
+    assert panel not in grace_client.get(f"{reverse('order_list')}?refund=ORD-NOBODY").content.decode()
+
+
 def test_needs_attention_can_be_filtered_and_heads_the_page(
     grace_client: Client, new_order: NewOrder, conference: Conference
 ) -> None:
@@ -121,6 +131,21 @@ def test_needs_attention_can_be_filtered_and_heads_the_page(
     page = grace_client.get(reverse("order_list")).content.decode()
     assert "1 thing needs attention." in page
     assert "Resolve" in page
+
+
+def test_the_callout_names_the_three_largest_kinds(
+    grace_client: Client, new_order: NewOrder, conference: Conference
+) -> None:
+    kinds = OpenItem.Kind
+    waiting = [kinds.SLOW, kinds.FAILED, kinds.FAILED, kinds.OVERPAID, kinds.EXTERNAL, kinds.PAID_LATE, kinds.PAID_LATE]
+    for number, kind in enumerate(waiting):
+        OpenItem.objects.create(conference=conference, kind=kind, subject=f"refund:{number}", order=new_order())
+
+    page = grace_client.get(reverse("order_list")).content.decode()
+
+    assert "Refund failed: 2, Paid late: 2, " in page
+    assert "and 2 more kinds" in page
+    assert "Waiting at Stripe for long:" not in page
 
 
 @pytest.mark.parametrize("column", ["reference", "name", "total", "paid", "refunded", "refundable", "status", "age"])
