@@ -134,13 +134,13 @@ def check_refundable(order: Order) -> None:
         raise RefundError(reason)
 
 
-def check_amount(amount: Decimal, currency: str) -> None:
-    """Refuse what is not a positive amount that the currency can express.
+def check_amount(amount: object, currency: str) -> None:
+    """Refuse what is not a positive ``Decimal`` that the currency can express; a float is never an amount.
 
     Raises:
         RefundError: Saying what to enter.
     """
-    if not amount.is_finite() or amount <= 0:
+    if not isinstance(amount, Decimal) or not amount.is_finite() or amount <= 0:
         raise RefundError(_("Enter an amount greater than zero."))
     if not is_expressible(amount, currency):
         raise RefundError(_("%(currency)s has no amounts this small.") % {"currency": currency})
