@@ -57,7 +57,7 @@ class CreditService:
         if nonce and (earlier := Credit.objects.filter(nonce=nonce).first()):
             raise _issued_before(earlier)
         if source_order is not None:
-            source_order = Order.objects.select_for_update().get(pk=source_order.pk)
+            source_order = Order.objects.select_for_update(no_key=True).get(pk=source_order.pk)
         try:
             with transaction.atomic():
                 credit = Credit.objects.create(
@@ -175,8 +175,8 @@ def _expire(key: int) -> bool:
 def _lock(credit: Credit) -> Credit:
     """Lock the order that the credit's history belongs to, then the credit: the same order of locks everywhere."""
     if credit.source_order_id is not None:
-        Order.objects.select_for_update().get(pk=credit.source_order_id)
-    return Credit.objects.select_for_update().get(pk=credit.pk)
+        Order.objects.select_for_update(no_key=True).get(pk=credit.source_order_id)
+    return Credit.objects.select_for_update(no_key=True).get(pk=credit.pk)
 
 
 def _issued_before(credit: Credit) -> CreditIssuedBefore:

@@ -79,7 +79,7 @@ def return_to_credit(order: Order, part: RefundPart) -> None:
             order, part.amount, note=refund.note, actor_id=refund.requested_by_id, source_order=order, refund=refund
         )
         return
-    credit = Credit.objects.select_for_update().get(pk=part.payment.credit_id)
+    credit = Credit.objects.select_for_update(no_key=True).get(pk=part.payment.credit_id)
     restore(
         credit,
         part.amount,
@@ -129,7 +129,7 @@ def withdraw_credit_notes(order: Order, part: RefundPart) -> None:
     """A part failed after it was accepted: take back what came with it, or open an item for what was spent."""
     refund = part.refund
     still_out = refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=ACCEPTED).exists()
-    for credit in refund.credits.select_for_update().order_by("pk"):
+    for credit in refund.credits.select_for_update(no_key=True).order_by("pk"):
         if credit.status == Credit.Status.PAID_OUT and not still_out:
             credit.status = Credit.Status.VOIDED
             credit.save(update_fields=["status", "updated_at"])

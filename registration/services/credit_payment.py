@@ -35,9 +35,11 @@ def pay_from_credits(
 ) -> list[Payment]:
     """Pay a pending order from credits; see ``RefundService.apply_credits``."""
     with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=target_order.pk)
-        list(order.payments.select_for_update().order_by("pk").values_list("pk"))
-        locked = list(Credit.objects.select_for_update().filter(pk__in=[c.pk for c in credits]).order_by("pk"))
+        order = Order.objects.select_for_update(no_key=True).get(pk=target_order.pk)
+        list(order.payments.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+        locked = list(
+            Credit.objects.select_for_update(no_key=True).filter(pk__in=[c.pk for c in credits]).order_by("pk")
+        )
         _check(locked, order, amount, balance_seen)
         payments = [_pay(credit, order, take, staff_user) for credit, take in plan_credit(locked, order, amount)]
         complete_if_paid(order, staff_user)
@@ -124,6 +126,7 @@ def complete_if_paid(order: Order, staff_user: Any = None) -> bool:
     if order.status != Order.Status.PENDING or order.due_amount > 0:
         return False
     order.status = Order.Status.PAID
+    order.status = order.settled_status
     order.hold_expires_at = None
     order.save(update_fields=["status", "hold_expires_at", "updated_at"])
     record(order, "order_paid", actor=staff_user, facts={"amount": order.paid_amount, "currency": order.currency})
@@ -157,10 +160,12 @@ def release_order(order: Order, *, staff_user: Any = None, reason: str = "") -> 
     Raises:
         RefundError: The order is not pending, or a card paid part of it, which must be refunded instead.
     """
-    fresh = Order.objects.select_for_update().get(pk=order.pk)
+    fresh = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     if fresh.status != Order.Status.PENDING:
         raise RefundError(_("Only an order that waits for payment can be released."))
-    captured = list(fresh.payments.select_for_update().filter(status=Payment.Status.SUCCEEDED).order_by("pk"))
+    captured = list(
+        fresh.payments.select_for_update(no_key=True).filter(status=Payment.Status.SUCCEEDED).order_by("pk")
+    )
     if any(payment.method != Payment.Method.CREDIT and payment.amount > 0 for payment in captured):
         raise RefundError(_("Part of this order is paid by card or by hand; settle that first."))
     for payment in captured:
@@ -182,5 +187,5 @@ def _give_back(payment: Payment, order: Order, actor_id: int | None, reason: str
     if payment.credit_id is None:
         payment.credit = replacement(order, payment.amount, note=reason, actor_id=actor_id)
         return
-    credit = Credit.objects.select_for_update().get(pk=payment.credit_id)
+    credit = Credit.objects.select_for_update(no_key=True).get(pk=payment.credit_id)
     restore(credit, payment.amount, order=order, payment_id=payment.pk, actor_id=actor_id, reason=reason)

@@ -37,7 +37,7 @@ def apply_dispute(conference: Conference, snapshot: DisputeSnapshot, *, opened: 
 @transaction.atomic
 def keep(payment: Payment, snapshot: DisputeSnapshot, opened: int | None) -> None:
     """Store the dispute on its payment and settle what follows, under the order's lock."""
-    order = Order.objects.select_for_update().get(pk=payment.order_id)
+    order = Order.objects.select_for_update(no_key=True).get(pk=payment.order_id)
     payment.refresh_from_db()
     before = payment.dispute or {}
     payment.dispute = {

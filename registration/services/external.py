@@ -82,7 +82,7 @@ def state_of(snapshot: RefundSnapshot) -> str:
 @transaction.atomic
 def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
     """Take a refund that was made elsewhere into the books; the balance falls at once, and staff see an item."""
-    order = Order.objects.select_for_update().get(pk=payment.order_id)
+    order = Order.objects.select_for_update(no_key=True).get(pk=payment.order_id)
     known = RefundPart.objects.filter(stripe_refund_id=snapshot.id).first()
     if known is not None:  # Another worker was first, while we waited for the lock.
         return known

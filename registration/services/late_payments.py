@@ -47,7 +47,7 @@ def order_of(conference: Conference, snapshot: IntentSnapshot) -> Order | None:
 @transaction.atomic
 def keep(order: Order, snapshot: IntentSnapshot) -> Payment | None:
     """Move our payment to where Stripe's stands, under the order's lock, and settle what follows."""
-    order = Order.objects.select_for_update().get(pk=order.pk)
+    order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     payment = find_payment(order.conference, intent_id=snapshot.id, charge_id=snapshot.charge_id)
     if payment is not None and payment.is_captured:
         fill_in(payment, snapshot)

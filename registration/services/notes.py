@@ -22,7 +22,7 @@ def add_note(order: Order, *, text: str, staff_user: Any) -> Note:
     text = text.strip()
     if not text:
         raise RefundError(_("Write something first."))
-    locked = Order.objects.select_for_update().get(pk=order.pk)
+    locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     note = Note.objects.create(conference=locked.conference, order=locked, text=text, author=staff_user)
     record(locked, "note_added", actor=staff_user, facts={"note": text})
     return note

@@ -70,7 +70,7 @@ def resolve_item(item: OpenItem, *, staff_user: Any, resolution: str) -> OpenIte
     resolution = resolution.strip()
     if not resolution:
         raise RefundError(_("Say what was done about it."))
-    locked = OpenItem.objects.select_for_update().get(pk=item.pk)
+    locked = OpenItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     if locked.resolved_at is not None:
         raise RefundError(_("This item has been settled already."))
     locked.resolved_at, locked.resolved_by, locked.resolution = timezone.now(), staff_user, resolution[:300]

@@ -74,7 +74,7 @@ def move_part(
     Returns:
         Whether the state changed.
     """
-    order = Order.objects.select_for_update(of=("self",)).get(refunds__parts=part.pk)
+    order = Order.objects.select_for_update(of=("self",), no_key=True).get(refunds__parts=part.pk)
     fresh = RefundPart.objects.select_related("refund", "payment").get(pk=part.pk)
     before = fresh.state
     moves = before in only_from and fresh.may_become(state)

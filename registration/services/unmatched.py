@@ -105,7 +105,7 @@ def _fetch(gateway: StripeGateway, stripe_id: str) -> Found:
 
 def _take_in(item: OpenItem, order: Order, found: Found, staff_user: Any) -> None:
     """Write it all under the order's lock; the item is settled in the name of whoever matched it."""
-    locked = Order.objects.select_for_update().get(pk=order.pk)
+    locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     _refuse_foreign(locked, found)
     resolve_item(item, staff_user=staff_user, resolution=f"Matched to {locked.reference}.")
     facts = {"stripe_id": item.subject, "amount": item.facts.get("amount", ""), "currency": found.currency}
