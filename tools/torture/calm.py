@@ -32,6 +32,8 @@ def settle(conference: Conference, sandbox: Sandbox, rng: Random) -> bool:
     sandbox.control("tick", all=True)
     fail_late(sandbox, rng)
     quiet = become_quiet(conference, sandbox) and quiet
+    for event in StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.FAILED):
+        replay(event)
     reconcile(conference, timezone.now() - timedelta(hours=1))
     return become_quiet(conference, sandbox) and quiet
 
@@ -55,8 +57,6 @@ def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
         events = StripeEvent.objects.filter(conference=conference)
         events.filter(state=StripeEvent.State.STORED).update(next_attempt_at=timezone.now())
         process_due()
-        for event in events.filter(state=StripeEvent.State.FAILED):
-            replay(event)
         stored = events.filter(state=StripeEvent.State.STORED).exists()
         if not done and not stored and not sandbox.waiting() and not open_parts(conference).exists():
             return True
