@@ -110,8 +110,9 @@ class Order(models.Model):
 
     @property
     def due_amount(self) -> Decimal:
-        """What is still to be paid, in ``currency``; never negative."""
-        due: Decimal = self.total - self.paid_amount
+        """What is still to be paid, in ``currency``; never negative. What went back before it was paid is due again."""
+        gone = self.refunded_amount if self.status == self.Status.PENDING else Decimal("0.00")
+        due: Decimal = self.total - self.paid_amount + gone
         return max(due, Decimal("0.00"))
 
     @property

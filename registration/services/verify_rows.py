@@ -197,6 +197,6 @@ def used_of(credit: Credit) -> Decimal:
 
 
 def _explained(keys: list[int]) -> set[int | None]:
-    """Orders whose surplus has, or had, an open item."""
-    kinds = (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE)
+    """Orders whose surplus has, or had, an open item; what went back past the desk may have been paid again."""
+    kinds = (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE, OpenItem.Kind.EXTERNAL)
     return set(OpenItem.objects.filter(order_id__in=keys, kind__in=kinds).values_list("order_id", flat=True))
