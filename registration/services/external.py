@@ -58,11 +58,13 @@ def find_part(conference: Conference, snapshot: RefundSnapshot) -> RefundPart | 
 def stands_for(part: RefundPart, snapshot: RefundSnapshot) -> bool:
     """Whether the part that a refund names is really its own.
 
-    Not when the part has another refund already, and not when it was ended without one: money that moved after all
-    must show in the books, and an ended part never comes back to life.
+    Not when the part has another refund already or is over another sum, and not when it was ended without one: money
+    that moved after all must show in the books, and an ended part never comes back to life.
     """
     if part.stripe_refund_id:
         return part.stripe_refund_id == snapshot.id
+    if (part.amount, part.currency) != (snapshot.amount, snapshot.currency):
+        return False
     return part.state not in OVER or state_of(snapshot) in OVER
 
 
