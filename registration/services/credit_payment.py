@@ -150,7 +150,9 @@ def cancel_open_intents(order: Order) -> None:
                 facts={"amount": str(payment.amount), "currency": payment.currency, "cause": "intent_open"},
             )
         else:
-            Payment.objects.filter(pk=payment.pk, status__in=OPEN_INTENT).update(status=Payment.Status.FAILED)
+            with transaction.atomic():
+                Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+                Payment.objects.filter(pk=payment.pk, status__in=OPEN_INTENT).update(status=Payment.Status.FAILED)
 
 
 @transaction.atomic
