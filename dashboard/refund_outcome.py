@@ -60,7 +60,8 @@ def _result(request: HttpRequest, refund: Refund) -> HttpResponse:
 
 def _done(request: HttpRequest, refund: Refund) -> HttpResponse:
     """Close the drawer, put the fresh row in place, say what was sent."""
-    response = render(request, "dashboard/refunds/_done.html", {"row": row_for(refund.order, request.user)})
+    row = row_for(refund.order, request.user) if _may_show_the_row(request) else None
+    response = render(request, "dashboard/refunds/_done.html", {"row": row})
     reswap(response, "none")
     detail = {"row": f"order-{refund.order.reference}"}
     return trigger_client_event(response, "refund:done", detail, after="settle")
@@ -68,6 +69,11 @@ def _done(request: HttpRequest, refund: Refund) -> HttpResponse:
 
 def _is_on_order_page(request: Any, order: Order) -> bool:
     return (request.htmx.current_url_abs_path or "").partition("?")[0] == order_url(order)
+
+
+def _may_show_the_row(request: Any) -> bool:
+    """Whether the page below the drawer is the list of orders, as far as htmx tells; no other has a place for a row."""
+    return (request.htmx.current_url_abs_path or "").partition("?")[0] in ("", reverse("order_list"))
 
 
 def _tell(request: HttpRequest, refund: Refund, *, repeated: bool) -> None:

@@ -53,7 +53,9 @@ WHAT_TO_DO = {
     Kind.MANUAL_TRANSFER: gettext_lazy("Make the transfer, then record its reference."),
     Kind.SLOW: gettext_lazy("Ask Stripe now. If it still waits, look at the balance of the Stripe account."),
     Kind.APPROVAL: gettext_lazy("Approve or reject it on the refund's page."),
-    Kind.CREDIT_SPENT: gettext_lazy("The attendee owes nobody yet: decide who bears it, and say so."),
+    Kind.CREDIT_SPENT: gettext_lazy(
+        "The attendee has the credit and no refund: decide who bears what was spent, and say so."
+    ),
     Kind.CHARGED_BACK: gettext_lazy("Talk to the attendee or to Stripe, and say what was agreed."),
     Kind.DISPUTED: gettext_lazy("Answer it at Stripe before the date. Refunds of this payment may be refused."),
 }
