@@ -19,6 +19,7 @@ from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
 from dashboard.refund_panel import panel_context
 from dashboard.rows import row_for
+from dashboard.views.live import latest_entry
 from registration.models import Order
 from registration.services.notes import add_note
 
@@ -30,8 +31,8 @@ def order_list(request: HttpRequest) -> HttpResponse:
     orders = OrderList(request, current_conference(request))
     wants_list = request.headers.get("HX-Target") == "orders"
     template = "dashboard/orders/_swap.html" if wants_list else "dashboard/orders/list.html"
-    drawer = {} if wants_list else _linked_panel(request)
-    response = render(request, template, {"orders": orders} | drawer)
+    whole = {} if wants_list else _linked_panel(request) | {"live_after": latest_entry()}
+    response = render(request, template, {"orders": orders} | whole)
     if wants_list:
         response["HX-Push-Url"] = orders.address
     patch_vary_headers(response, ("HX-Request", "HX-Target"))
@@ -66,7 +67,8 @@ def order_export(request: HttpRequest) -> StreamingHttpResponse:
 def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show where the money of one order is and how it came there."""
     order = get_order_or_404(request, reference)
-    return render(request, "dashboard/orders/detail.html", {"page": OrderPage(order, request.user)})
+    context = {"page": OrderPage(order, request.user), "live_after": latest_entry()}
+    return render(request, "dashboard/orders/detail.html", context)
 
 
 @require_safe
