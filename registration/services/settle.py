@@ -198,6 +198,20 @@ def settle_order(order: Order) -> None:
     if status != order.status:
         order.status = status
         order.save(update_fields=["status", "updated_at"])
+    if order.refunded_amount > ZERO:
+        _close_surplus(order)
+
+
+def _close_surplus(order: Order) -> None:
+    """Settle what was owed back once it went back; when a refund fails later, that has an item of its own."""
+    kinds = (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE)
+    for item in OpenItem.objects.unresolved().filter(order=order, kind__in=kinds).select_related("payment"):
+        if item.kind == OpenItem.Kind.PAID_LATE and item.payment is not None:
+            gone = item.payment.refunded_amount >= item.payment.amount
+        else:
+            gone = order.paid_amount - order.refunded_amount <= order.total
+        if gone:
+            close_items(item.kind, item.subject, conference=order.conference, resolution="It went back.")
 
 
 def settle_payment(payment: Payment) -> None:

@@ -7,9 +7,10 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from registration.models import Credit, Order, Payment, Refund, RefundPart
+from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.errors import DuplicateSubmit, RefundError, StaleBalance
+from registration.services.open_items import open_item
 from registration.services.planner import blocked_reason
 from registration.services.refund import RefundService
 from registration.services.verify import Ledger
@@ -134,6 +135,35 @@ def test_what_was_paid_after_the_order_was_cancelled_goes_back(order: Order) -> 
     assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
     with pytest.raises(RefundError, match="Not refundable: the order was cancelled."):
         refund(order, "1.00")
+
+
+def test_an_item_about_late_money_ends_when_all_of_it_went_back(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.CANCELLED)
+    payment = order.payments.get()
+    open_item(
+        OpenItem.Kind.PAID_LATE, f"payment:{payment.pk}", conference=order.conference, order=order, payment=payment
+    )
+
+    refund(order, "1.00", destination=Refund.Destination.CARD)
+    assert OpenItem.objects.unresolved().count() == 1
+    order.refresh_from_db()
+    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD)
+
+    assert not OpenItem.objects.unresolved().exists()
+
+
+def test_an_item_about_a_surplus_ends_when_the_surplus_went_back(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(total=order.total - Decimal("20.00"))
+    payment = order.payments.get()
+    open_item(
+        OpenItem.Kind.OVERPAID, f"payment:{payment.pk}", conference=order.conference, order=order, payment=payment
+    )
+
+    refund(order, "19.00", destination=Refund.Destination.CARD)
+    assert OpenItem.objects.unresolved().count() == 1
+    refund(order, "1.00", destination=Refund.Destination.CARD)
+
+    assert not OpenItem.objects.unresolved().exists()
 
 
 def test_an_order_without_a_stripe_payment_is_refused(sandbox: "SandboxServer") -> None:
