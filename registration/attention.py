@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from registration.models import OpenItem
+from registration.models import OpenItem, Order
 from registration.money import format_money
 from registration.sentences import cause_in_words
 
@@ -71,6 +71,8 @@ def explanation(item: OpenItem) -> str:
 
 def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
+    if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status == Order.Status.CANCELLED:
+        return _("Refund it at Stripe, for this order was cancelled; it is then taken into the books here.")
     return str(WHAT_TO_DO.get(Kind(item.kind), ""))
 
 

@@ -334,6 +334,7 @@ def test_a_late_payment_of_a_cancelled_order_offers_no_refund_that_would_be_refu
     page = text_of(grace_client.get(LIST))
 
     assert "Refund the difference" not in page
+    assert "Refund it at Stripe, for this order was cancelled" in page
     assert "Settle with a note" in page
 
 

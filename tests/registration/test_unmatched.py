@@ -159,7 +159,7 @@ def test_only_an_order_of_the_same_conference_is_taken(
         )
 
     assert not Payment.objects.exists()
-    assert unmatched()
+    assert unmatched().resolved_at is None
 
 
 @pytest.mark.trap(42)
@@ -197,7 +197,7 @@ def test_a_refund_without_room_changes_nothing(
     with pytest.raises(RefundError, match="has no room for it"):
         match_to_order(unmatched(), reference=paid_without_ids.reference, staff_user=grace)
 
-    assert unmatched()
+    assert unmatched().resolved_at is None
     assert not HistoryEntry.objects.exists()
     assert paid_without_ids.payments.get().stripe_payment_intent_id == ""
 
@@ -213,7 +213,7 @@ def test_a_silent_stripe_changes_nothing(
     ):
         match_to_order(unmatched(), reference=unpaid.reference, staff_user=grace)
 
-    assert unmatched()
+    assert unmatched().resolved_at is None
 
 
 def test_what_is_known_is_not_matched(conference: Conference, unpaid: Order, grace: Any) -> None:
