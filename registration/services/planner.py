@@ -173,6 +173,8 @@ def _not_refundable_status(order: Order) -> str:
         Order.Status.REFUNDED: _("Not refundable: everything was refunded."),
         Order.Status.CANCELLED: _("Not refundable: the order was cancelled."),
     }
+    if order.status == Order.Status.CANCELLED and ZERO < order.paid_amount <= order.refunded_amount:
+        return sentences[Order.Status.REFUNDED]
     return sentences.get(Order.Status(order.status), _("Not refundable."))
 
 

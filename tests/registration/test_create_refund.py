@@ -133,7 +133,7 @@ def test_what_was_paid_after_the_order_was_cancelled_goes_back(order: Order) -> 
 
     order.refresh_from_db()
     assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
-    with pytest.raises(RefundError, match="Not refundable: the order was cancelled."):
+    with pytest.raises(RefundError, match="Not refundable: everything was refunded."):
         refund(order, "1.00")
 
 
