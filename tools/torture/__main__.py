@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +18,7 @@ FAILURES = ("doubled", "lost", "differences")
 
 def main() -> int:
     """Torture one database after the other; 1 when the promise was broken."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # So that the lanes end with us.
     runs, seed = int(os.environ.get("RUNS") or 20), int(os.environ.get("SEED") or 1)
     chosen = os.environ.get("DB") or "both"
     numbers = [int(os.environ["RUN"])] if os.environ.get("RUN") else list(range(1, runs + 1))
@@ -59,17 +62,26 @@ def gather(folder: Path, database: str, started: "list[subprocess.Popen[str]]") 
     """Wait for the lanes, show what they found, and add up what they counted."""
     counts: Counter[str] = Counter()
     broken = False
-    for number, process in enumerate(started):
-        *found, last = process.communicate()[0].splitlines() or [""]
-        for line in found:
-            print(f"{database} {line}")
-        if process.returncode:
+    with ThreadPoolExecutor(len(started)) as readers:
+        last_lines = list(readers.map(lambda process: show(database, process), started))
+    for number, (process, last) in enumerate(zip(started, last_lines, strict=True)):
+        if process.wait():
             broken = True
             log = (folder / f"lane-{number}" / "lane.log").read_text(encoding="utf-8", errors="replace")
             print(f"{last}\n{log[-3000:]}")
         else:
             counts.update(json.loads(last))
     return counts, broken
+
+
+def show(database: str, process: "subprocess.Popen[str]") -> str:
+    """Print what a lane finds when it finds it; returns its last line, the counts."""
+    last = ""
+    for line in process.stdout or ():
+        if last:
+            print(f"{database} {last}", flush=True)
+        last = line.rstrip("\n")
+    return last
 
 
 def start(folder: Path, url: str, seed: int, runs: list[int]) -> "subprocess.Popen[str]":

@@ -68,4 +68,4 @@ def fail_late(sandbox: Sandbox, rng: Random) -> None:
     """Some refunds come back from the bank."""
     for refund in sandbox.state()["refunds"]:
         if refund["status"] == "succeeded" and rng.random() < 0.08:
-            sandbox.control(f"refunds/{refund['id']}/fail")
+            sandbox.fail(refund["id"])

@@ -1,7 +1,9 @@
 """Talks to the sandbox: its control interface, and Stripe's own as somebody in Stripe's dashboard would."""
 
 import json
+from contextlib import suppress
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -26,6 +28,11 @@ class Sandbox:
         if path.startswith("webhooks"):
             data = json.dumps(body).encode()
         return self._open(Request(f"{self.base}/_sandbox/{path}", data, method=verb))  # noqa: S310
+
+    def fail(self, refund_id: str) -> None:
+        """Let a refund come back from the bank, unless it has gone another way meanwhile."""
+        with suppress(HTTPError):
+            self.control(f"refunds/{refund_id}/fail")
 
     def state(self) -> dict[str, Any]:
         """The account's books."""

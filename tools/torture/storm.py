@@ -89,5 +89,5 @@ def _fail_one(sandbox: Sandbox) -> None:
     """The newest refund that succeeded comes back at once."""
     for refund in reversed(sandbox.state()["refunds"]):
         if refund["status"] == "succeeded":
-            sandbox.control(f"refunds/{refund['id']}/fail")
+            sandbox.fail(refund["id"])
             return
