@@ -183,6 +183,7 @@ class RefundForm(forms.Form):
                 destination=data["destination"],
                 credit_amount=data.get("credit_amount"),
                 fee_amount=data["fee"],
+                after_end=True,
             )
         except RefundError as error:
             self.refuse(error.sentence)
@@ -223,7 +224,7 @@ class RefundForm(forms.Form):
         }
         try:
             return plan_refund(
-                self.order, amount=amounts[mode], destination=self.initial["destination"], fee_amount=ZERO
+                self.order, amount=amounts[mode], destination=self.initial["destination"], after_end=True
             )
         except RefundError:
             return None
@@ -234,6 +235,7 @@ class RefundForm(forms.Form):
         _value, label, stripe_reason = self.chosen_reason
         return {
             "amount": data["gross"],
+            "after_end": True,
             "reason": stripe_reason,
             "destination": data["destination"],
             "credit_amount": data["credit_amount"] if data["destination"] == Destination.SPLIT else None,

@@ -86,6 +86,7 @@ def plan_refund(
     destination: str = Destination.CARD_AND_CREDIT,
     credit_amount: Decimal | None = None,
     fee_amount: Decimal = ZERO,
+    after_end: bool = False,
 ) -> RefundPlan:
     """Plan a refund of ``amount`` less ``fee_amount``.
 
@@ -95,10 +96,13 @@ def plan_refund(
         destination: A value of ``Refund.Destination``.
         credit_amount: For SPLIT only: how much of what goes out becomes store credit.
         fee_amount: Kept back from ``amount``.
+        after_end: Also what a refunded or cancelled order still holds (paid late, or above its total).
 
     Raises:
         RefundError: The order cannot be refunded, or not by this amount or this way.
     """
+    if not after_end and order.status not in REFUNDABLE_STATUSES:
+        raise RefundError(_not_refundable_status(order))
     check_refundable(order)
     check_amount(amount, order.currency)
     if fee_amount and (not is_expressible(fee_amount, order.currency) or not ZERO <= fee_amount < amount):

@@ -56,6 +56,7 @@ class RefundService:
         nonce: str | None = None,
         balance_seen: Decimal | None = None,
         retry_of: Refund | None = None,
+        after_end: bool = False,
     ) -> Credit:
         """Give some or all of what an order paid back, and issue the credit note.
 
@@ -75,6 +76,7 @@ class RefundService:
             nonce: One form, one refund: the second call with the same one finds the first's result.
             balance_seen: The refundable balance that the operator saw.
             retry_of: The failed refund that this one tries again.
+            after_end: Also what a refunded or cancelled order still holds (paid late, or above its total).
 
         Returns:
             The new credit note: AVAILABLE, or PAID_OUT with nothing left to spend when only the card was refunded.
@@ -92,7 +94,12 @@ class RefundService:
             with transaction.atomic(durable=True):
                 fresh = _lock(order, nonce=nonce, balance_seen=balance_seen)
                 plan = plan_refund(
-                    fresh, amount=amount, destination=destination, credit_amount=credit_amount, fee_amount=fee_amount
+                    fresh,
+                    amount=amount,
+                    destination=destination,
+                    credit_amount=credit_amount,
+                    fee_amount=fee_amount,
+                    after_end=after_end,
                 )
                 _check_limit(fresh, plan, staff_user)
                 _check_lines(fresh, line_amounts or {}, amount)

@@ -28,6 +28,7 @@ SETTLE, FINANCE, EVENTS = {"Finance", "Support"}, {"Finance"}, {"Finance", "Admi
 MAY = {
     "home": ALL,
     "order_list": ALL,
+    "order_changes": ALL,
     "order_detail": ALL,
     "order_row": ALL,
     "order_export": FINANCE,
@@ -145,7 +146,15 @@ def test_a_refusal_says_who_one_is_and_that_nothing_was_changed(linus_client: Cl
     assert "You are signed in as Linus Pauling, Viewer. Nothing was changed." in page
 
 
-ABOUT_MANY = {"order_list", "order_export", "refund_list", "credit_list", "attention_list", "event_list"}
+ABOUT_MANY = {
+    "order_list",
+    "order_changes",
+    "order_export",
+    "refund_list",
+    "credit_list",
+    "attention_list",
+    "event_list",
+}
 ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})
 
 

@@ -129,7 +129,9 @@ def test_what_was_paid_after_the_order_was_cancelled_goes_back(order: Order) -> 
     Order.objects.filter(pk=order.pk).update(status=Order.Status.CANCELLED)
     order.refresh_from_db()
 
-    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD)
+    with pytest.raises(RefundError, match="Not refundable: the order was cancelled."):
+        refund(order, "1.00")
+    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD, after_end=True)
 
     order.refresh_from_db()
     assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
@@ -144,10 +146,10 @@ def test_an_item_about_late_money_ends_when_all_of_it_went_back(order: Order) ->
         OpenItem.Kind.PAID_LATE, f"payment:{payment.pk}", conference=order.conference, order=order, payment=payment
     )
 
-    refund(order, "1.00", destination=Refund.Destination.CARD)
+    refund(order, "1.00", destination=Refund.Destination.CARD, after_end=True)
     assert OpenItem.objects.unresolved().count() == 1
     order.refresh_from_db()
-    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD)
+    refund(order, str(order.refundable_amount), destination=Refund.Destination.CARD, after_end=True)
 
     assert not OpenItem.objects.unresolved().exists()
 

@@ -110,7 +110,9 @@ def test_money_that_is_left_after_the_end_can_go_back(status: str) -> None:
 
     assert blocked_reason(order) == ""
     assert refund_ceiling(order) == Decimal("100.00")
-    assert plan(order, "100.00").status_after == status
+    assert plan(order, "100.00", after_end=True).status_after == status
+    with pytest.raises(RefundError, match="Not refundable"):
+        plan(order, "100.00")
 
 
 def test_a_lost_dispute_is_called_lost() -> None:
