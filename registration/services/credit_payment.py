@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment
@@ -182,6 +183,29 @@ def release_order(order: Order, *, staff_user: Any = None, reason: str = "") -> 
     transaction.on_commit(partial(cancel_open_intents, fresh))
     order.refresh_from_db()
     return fresh
+
+
+def release_due(limit: int | None = None) -> int:
+    """Release pending orders whose hold has run out after credit was applied; returns how many."""
+    arrived = Payment.objects.filter(status=Payment.Status.SUCCEEDED, amount__gt=0)
+    by_credit = arrived.filter(method=Payment.Method.CREDIT).values("order")
+    otherwise = arrived.exclude(method=Payment.Method.CREDIT).values("order")
+    due = Order.objects.filter(status=Order.Status.PENDING, hold_expires_at__lte=timezone.now(), pk__in=by_credit)
+    due = due.exclude(pk__in=otherwise)
+    return sum(_release_if_due(order) for order in list(due.order_by("hold_expires_at", "pk")[:limit]))
+
+
+@transaction.atomic
+def _release_if_due(order: Order) -> bool:
+    """Release one order unless its hold was extended, or it was paid, a moment ago."""
+    fresh = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+    if fresh.hold_expires_at is None or fresh.hold_expires_at > timezone.now():
+        return False
+    try:
+        release_order(fresh, reason=_("The hold ran out"))
+    except RefundError:
+        return False
+    return True
 
 
 def _give_back(payment: Payment, order: Order, actor_id: int | None, reason: str) -> None:

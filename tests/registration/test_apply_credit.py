@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Payment
-from registration.services.credit_payment import release_order
+from registration.services.credit_payment import release_due, release_order
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.planner import plan_credit
 from registration.services.refund import RefundService
@@ -204,6 +204,31 @@ def test_releasing_an_order_gives_its_credit_back(conference: Conference, order:
     assert list(Ledger().findings()) == []
     with pytest.raises(RefundError, match="waits for payment"):
         release_order(order)
+
+
+@pytest.mark.trap(26)
+def test_a_hold_that_runs_out_gives_the_credit_back(conference: Conference, order: Order) -> None:
+    credit = make_credit(conference, "40.00")
+    RefundService.apply_credit_as_refund(credit, order)
+    assert release_due() == 0
+    Order.objects.filter(pk=order.pk).update(hold_expires_at=timezone.now() + timedelta(hours=1))
+    assert release_due() == 0
+    Order.objects.filter(pk=order.pk).update(hold_expires_at=timezone.now())
+
+    assert (release_due(), release_due()) == (1, 0)
+
+    credit.refresh_from_db()
+    order.refresh_from_db()
+    assert (credit.remaining_amount, order.status) == (Decimal("40.00"), Order.Status.CANCELLED)
+    assert list(Ledger().findings()) == []
+
+
+def test_a_hold_that_runs_out_leaves_card_money_alone(conference: Conference, order: Order) -> None:
+    RefundService.apply_credit_as_refund(make_credit(conference, "40.00"), order)
+    Payment.objects.create(order=order, amount=Decimal("10.00"), status=Payment.Status.SUCCEEDED)
+    Order.objects.filter(pk=order.pk).update(hold_expires_at=timezone.now())
+
+    assert release_due() == 0
 
 
 def test_an_order_partly_paid_by_card_is_not_released(order: Order) -> None:

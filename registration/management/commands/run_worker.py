@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
 from registration.services.credit import CreditService
+from registration.services.credit_payment import release_due
 from registration.services.events import process_due
 from registration.services.resolve import resolve_open
 
@@ -56,7 +57,7 @@ def work(stopping: threading.Event, *, sweeping: bool) -> None:
     """
     steps: list[Callable[[int], object]] = [process_due]
     if sweeping:
-        steps += [resolve_open, CreditService.expire_due]
+        steps += [resolve_open, CreditService.expire_due, release_due]
     for step in steps:
         if stopping.is_set():
             return
