@@ -52,7 +52,7 @@ WHAT_TO_DO = {
     Kind.PAID_LATE: gettext_lazy("Refund it, or say why it stays."),
     Kind.MANUAL_TRANSFER: gettext_lazy("Make the transfer, then record its reference."),
     Kind.SLOW: gettext_lazy("Ask Stripe now. If it still waits, look at the balance of the Stripe account."),
-    Kind.APPROVAL: gettext_lazy("Approve or reject it on the refund's page."),
+    Kind.APPROVAL: gettext_lazy("Its amount stays reserved until Finance has decided."),
     Kind.CREDIT_SPENT: gettext_lazy(
         "The attendee has the credit and no refund: decide who bears what was spent, and say so."
     ),
