@@ -16,7 +16,7 @@ from registration.services.refund import RefundService
 from registration.stripe_gateway import gateway_for
 from tests.cast import HTMX, STRIPE_KEY, control, make_order, pay
 from tests.dashboard.reading import text_of
-from tests.dashboard.test_refund_create import filled
+from tests.dashboard.refund_form import filled
 from tests.registration.books import stripe_post
 from tests.registration.desk import fault
 

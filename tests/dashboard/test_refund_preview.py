@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from registration.models import Conference, Order, Refund
 from tests.cast import HTMX, make_order, pay
-from tests.dashboard.test_refund_create import filled
+from tests.dashboard.refund_form import filled
 
 pytestmark = pytest.mark.django_db
 
