@@ -35,10 +35,12 @@ def stripe_places(currency: str) -> int:
 
 def is_expressible(amount: Decimal, currency: str) -> bool:
     """Whether ``amount`` (major units) is a finite number that ``currency`` can express without rounding."""
-    if not amount.is_finite():
+    _sign, digits, exponent = amount.as_tuple()
+    if not isinstance(exponent, int):
         return False
-    exponent = amount.normalize().as_tuple().exponent
-    return isinstance(exponent, int) and -exponent <= places(currency)
+    # Read off the digits: arithmetic would first round a number of more than 28 of them.
+    too_fine = -exponent - places(currency)
+    return too_fine <= 0 or not any(digits[-too_fine:])
 
 
 def to_minor_units(amount: Decimal, currency: str) -> int:

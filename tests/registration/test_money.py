@@ -39,7 +39,15 @@ def test_every_currency_makes_the_round_trip(code: str, steps: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "code"), [("0.001", "EUR"), ("0.5", "JPY"), ("1.5", "UGX"), ("NaN", "EUR"), ("Infinity", "EUR")]
+    ("amount", "code"),
+    [
+        ("0.001", "EUR"),
+        ("0.5", "JPY"),
+        ("1.5", "UGX"),
+        ("NaN", "EUR"),
+        ("Infinity", "EUR"),
+        ("1." + "0" * 40 + "1", "EUR"),
+    ],
 )
 @pytest.mark.trap(38, 39)
 def test_what_a_currency_cannot_express_is_refused(amount: str, code: str) -> None:
@@ -70,3 +78,8 @@ def test_amounts_are_written_in_the_readers_form() -> None:
     assert format_money(Decimal("5.5"), "CHF") == "CHF\N{NO-BREAK SPACE}5.50"
     with translation.override("de"):
         assert format_money(Decimal("1380.00"), "EUR") == "€1.380,00"
+
+
+@pytest.mark.parametrize("amount", ["0", "0.000", "1.50000", "1E+3", "12." + "0" * 40])
+def test_zeros_behind_the_point_do_no_harm(amount: str) -> None:
+    assert is_expressible(Decimal(amount), "EUR")
