@@ -24,6 +24,16 @@ from registration.money import format_amount
 NOTHING = SafeString("")
 
 
+def select_cell(order: Order) -> SafeString:
+    """A box of the form below the table."""
+    return format_html(
+        '<label class="hit"><span class="visually-hidden">{}</span><input class="form-check-input" type="checkbox"'
+        ' name="order" value="{}" form="selection" autocomplete="off"></label>',
+        _("Select %(reference)s") % {"reference": order.reference},
+        order.reference,
+    )
+
+
 def left_cell(order: Order) -> SafeString:
     """What can still go back, over its share of what was paid."""
     strong = " strong" if order.refundable_amount else ""

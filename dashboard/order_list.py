@@ -58,9 +58,16 @@ class OrderList:
 
     def orders(self) -> QuerySet[Order]:
         """All that the filters leave, sorted, for the export."""
-        sign = "-" if self._descending else ""
         found: QuerySet[Order] = self.filter.qs.filter(conference=self.conference)
-        return found.order_by(f"{sign}{self._field}", f"{sign}pk")
+        return self._sorted(found)
+
+    def of_conference(self) -> QuerySet[Order]:
+        """All orders of the conference in the order of the list, whatever it is narrowed to."""
+        return self._sorted(Order.objects.filter(conference=self.conference))
+
+    def _sorted(self, orders: QuerySet[Order]) -> QuerySet[Order]:
+        sign = "-" if self._descending else ""
+        return orders.order_by(f"{sign}{self._field}", f"{sign}pk")
 
     @cached_property
     def page(self) -> KeysetPage[Order]:
@@ -145,6 +152,16 @@ class OrderList:
     def export_url(self) -> str:
         """The same orders as a file."""
         return self._to("order_export", self.asked)
+
+    @property
+    def selection_url(self) -> str:
+        """Where a selection of these orders is added up and exported; it knows the same filters."""
+        return self._to("order_selection", self.asked)
+
+    @property
+    def found_words(self) -> str:
+        """How many orders the filters leave: "1,284" or "over 1,000"."""
+        return _said(self._found())
 
     @property
     def kept(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tables2.data import TableListData
 from django_tables2.rows import BoundRow, BoundRows
 
-from dashboard.order_cells import actions_cell, left_cell, status_cell
+from dashboard.order_cells import actions_cell, left_cell, select_cell, status_cell
 from dashboard.order_facts import settled_amount, useful_action
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import age
@@ -42,6 +42,7 @@ AMOUNT_FIELDS = {
     "refundable": "refundable_amount",
 }
 CELLS = {
+    "select": "c-check",
     "reference": "c-ref",
     "name": "c-name",
     "total": "num c-total",
@@ -53,6 +54,13 @@ CELLS = {
     "actions": "c-act",
 }
 """Column to the classes of its cells, in the order they are shown."""
+SELECT = "registration.export_orders"
+"""Who may do something with a selection of orders."""
+SELECT_HEADING = lazy(format_html, str)(
+    '<label class="hit needs-script"><span class="visually-hidden">{}</span>'
+    '<input class="form-check-input" type="checkbox" data-select-all></label>',
+    _("Select all orders on this page"),
+)
 ACTIONS_HEADING = lazy(format_html, str)('<span class="visually-hidden">{}</span>', _("Actions"))
 
 
@@ -91,6 +99,7 @@ class OrderRow(BoundRow):
                 getattr(table, f"render_{name}")(record),
             )
             for name, css in CELLS.items()
+            if name != "select" or table.is_selectable
         )
         return format_html_join("", '<td role="cell" class="{}">{}</td>', cells)
 
@@ -113,6 +122,7 @@ class OrderRows(BoundRows):
 class OrderTable(tables.Table):
     """One row per order."""
 
+    select = tables.Column(verbose_name=SELECT_HEADING, empty_values=(), orderable=False, attrs=_classes("select"))
     reference = tables.Column(verbose_name=_("Order"), attrs=_classes("reference"))
     name = tables.Column(verbose_name=_("Attendee"), accessor="billing_name", attrs=_classes("name"))
     total = tables.Column(verbose_name=_("Total"), attrs=_classes("total"))
@@ -131,10 +141,16 @@ class OrderTable(tables.Table):
 
     def __init__(self, rows: Sequence[Order], *, user: Any = None, currency: str = "", **options: Any) -> None:
         self.user = user
+        self.is_selectable = user is None or user.has_perm(SELECT)
         label = gettext("Orders, amounts in %(currency)s") % {"currency": currency}
         attrs = {**OrderTable._meta.attrs, "aria-label": label}
-        super().__init__(SortedRows(list(rows)), attrs=attrs, **options)
+        exclude = () if self.is_selectable else ("select",)
+        super().__init__(SortedRows(list(rows)), attrs=attrs, exclude=exclude, **options)
         self.rows = OrderRows(data=self.data, table=self)
+
+    def render_select(self, record: Order) -> SafeString:
+        """The box that puts the order into the selection."""
+        return select_cell(record)
 
     def render_reference(self, record: Order) -> SafeString:
         """Link to the order; the keyboard's Enter follows it."""

@@ -3,7 +3,18 @@
 from django.urls import URLPattern, URLResolver, path
 from django.views.generic import RedirectView
 
-from dashboard.views import account, attendees, attention, credits, health, live, orders, refunds, stripe_events
+from dashboard.views import (
+    account,
+    attendees,
+    attention,
+    credits,
+    health,
+    live,
+    orders,
+    refunds,
+    selection,
+    stripe_events,
+)
 from registration import webhooks
 
 handler403 = "dashboard.views.errors.forbidden"
@@ -14,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="order_list"), name="home"),
     path("orders/", orders.order_list, name="order_list"),
     path("orders/export/", orders.order_export, name="order_export"),
+    path("orders/selection/", selection.order_selection, name="order_selection"),
     path("orders/changes/", live.order_changes, name="order_changes"),
     path("orders/<str:reference>/", orders.order_detail, name="order_detail"),
     path("orders/<str:reference>/row/", orders.order_row, name="order_row"),

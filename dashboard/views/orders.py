@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
@@ -20,7 +21,7 @@ from dashboard.order_page import OrderPage
 from dashboard.refund_panel import panel_context
 from dashboard.rows import row_for
 from dashboard.views.live import latest_entry
-from registration.models import Order
+from registration.models import Conference, Order
 from registration.services.notes import add_note
 
 
@@ -56,7 +57,12 @@ def _linked_panel(request: HttpRequest) -> dict[str, Any]:
 def order_export(request: HttpRequest) -> StreamingHttpResponse:
     """Hand out exactly the orders that the same address lists, as a file."""
     conference = current_conference(request)
-    lines = csv_of(OrderList(request, conference).orders())
+    return file_of(OrderList(request, conference).orders(), conference)
+
+
+def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:
+    """Stream orders as a file named after their conference."""
+    lines = csv_of(orders)
     disposition = f'attachment; filename="{file_name(conference.slug)}"'
     headers = {"Content-Disposition": disposition}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

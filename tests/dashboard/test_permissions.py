@@ -14,6 +14,7 @@ from tests.cast import client_of, make_credit, make_order, make_staff
 
 OPEN_TO_ALL = {"login", "logout", "theme_set", "healthz", "readyz", "stripe_webhook"}
 POST_ONLY = {
+    "order_selection",
     "refund_preview",
     "refund_check",
     "attention_settle",
@@ -32,6 +33,7 @@ MAY = {
     "order_detail": ALL,
     "order_row": ALL,
     "order_export": FINANCE,
+    "order_selection": FINANCE,
     "refund_create": SETTLE,
     "refund_preview": SETTLE,
     "credit_apply": SETTLE,
@@ -150,6 +152,7 @@ ABOUT_MANY = {
     "order_list",
     "order_changes",
     "order_export",
+    "order_selection",
     "refund_list",
     "credit_list",
     "attention_list",
