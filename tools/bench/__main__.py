@@ -19,14 +19,15 @@ def main(folder: Path) -> None:
     _set_up(folder, name)
     from django.core.management import call_command
     from django.test import Client
+    from django.utils import timezone
 
     from registration.models import Order
     from tools.bench.season import build
 
     call_command("migrate", verbosity=0)
-    staff, _conference = build(orders)
+    season = build(orders, now=timezone.now(), progress=True)
     client = Client()
-    client.force_login(staff)
+    client.force_login(season.staff)
     reference = Order.objects.order_by("pk")[orders // 2].reference
     pages = {
         "Floor: 25 rows, plain template": "/bench/floor/",

@@ -1,63 +1,141 @@
-"""A season of orders to measure on: plain rows in bulk, so that it is there in seconds."""
+"""A season of orders to measure on: the same for the same seed, with everything that happens to orders."""
 
-import random
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
-from decimal import Decimal
-from itertools import islice
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any
 
-from django.contrib.auth.models import Group, User
-from django.utils import timezone
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import connection
 
-from registration.models import Conference, Membership, Order, Payment
+from registration.models import Conference, Credit, Membership, StripeEvent
+from tools.bench.books import Books
+from tools.bench.loading import bulk_load, write
+from tools.bench.rows import moment
+from tools.bench.sale import Event
+from tools.bench.stories import DAY, STORIES, finish, issue, pay_card, pay_credit, price
 
-FIRST = "Ada Grace Linus Priya Linnea Jürgen Chidi Aiko Zoë Björn Fatima Mateo Noor Élodie Ivan Mei".split()
-LAST = "Lovelace Hopper Okafor Sjöberg Müller Nakamura García Haddad Novák Silva Rossi Kowalska Smith Jansen".split()
-BATCH = 1000
+SEED = 20
+BATCH = 5_000
+RETURNS = 0.4
+"""How often a buyer has bought before."""
+REMEMBERED = 50_000
+"""How many of them are kept in mind, so that memory stays the same."""
+DAYS = 400
+LONG_REFERENCE = "ORD-LONGTALE"
+STAFF = ("bench", "bench-support", "bench-finance")
 
 
-def build(orders: int) -> tuple[User, Conference]:
-    """Fill an empty database with paid orders and one member of Finance who may see them."""
+@dataclass
+class Season:
+    """Where to find what the bench asks for."""
+
+    staff: Any
+    conference: Conference
+    orders: int
+
+
+def build(orders: int, *, now: datetime, progress: bool = False, long: int = 2_000) -> Season:
+    """Fill an empty database with about as many orders.
+
+    Args:
+        orders: How many.
+        now: When the season ends; everything else follows from the seed.
+        progress: Whether to draw a bar.
+        long: Entries of the longest history, a quarter of it credits of the busiest attendee.
+    """
     conference = Conference.objects.create(name="Benchmark", slug="benchmark", currency="EUR")
-    staff = User.objects.create_user("bench")
-    staff.groups.add(Group.objects.get(name="Finance"))
-    Membership.objects.create(user=staff, conference=conference)
-    season = _orders(conference, orders)
-    done = 0
-    while batch := list(islice(season, BATCH)):
-        _save(batch)
-        done += len(batch)
-        print(f"\rBuilding {done:,} of {orders:,} orders", end="", file=sys.stderr)
-    print(file=sys.stderr)
-    return staff, conference
+    staff = [get_user_model()._default_manager.create_user(name) for name in STAFF]
+    for member in staff:
+        member.groups.add(Group.objects.get(name="Finance"))
+        Membership.objects.create(user=member, conference=conference)
+    books = Books(conference, [member.pk for member in staff], SEED)
+    with bulk_load(books.tables):
+        _fill(books, orders, int(now.timestamp()), Progress(orders if progress else 0), long)
+    if connection.vendor == "postgresql":
+        # What its autovacuum does by itself sooner or later.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    return Season(staff[0], conference, orders)
 
 
-def _orders(conference: Conference, count: int) -> Iterator[Order]:
-    dice = random.Random(20)  # noqa: S311 - the same season every time, nothing secret.
-    for number in range(count):
-        first, last = dice.choice(FIRST), dice.choice(LAST)
-        total = Decimal(dice.randrange(5000, 90000)) / 100
-        attendee = User(username=f"attendee-{number}", first_name=first, last_name=last)
-        yield Order(
-            conference=conference,
-            user=attendee,
-            status=Order.Status.PAID,
-            subtotal=total,
-            total=total,
-            billing_name=f"{first} {last}",
-            billing_email=f"{first}.{last}.{number}@example.com".lower(),
-        )
+def _fill(books: Books, orders: int, now: int, progress: Progress, long: int) -> None:
+    stories, weights = list(STORIES), list(STORIES.values())
+    first, start = books.orders.last, now - DAYS * DAY
+    known = [books.meet(start)]
+    while (done := books.orders.last - first) < orders:
+        at = start + done * DAYS * DAY // orders
+        if books.dice.random() < RETURNS:
+            person = books.dice.choice(known)
+        else:
+            person = books.meet(at)
+            if len(known) < REMEMBERED:
+                known.append(person)
+            else:
+                known[books.dice.randrange(REMEMBERED)] = person
+        books.dice.choices(stories, weights)[0](books, person, at)
+        if done == orders // 2:
+            _long_tales(books, at, long)
+        if done % 10 == 0:
+            _stripe_event(books, at)
+        if len(books.orders.rows) >= BATCH:
+            _write(books, progress, done)
+    _write(books, progress, orders)
 
 
-def _save(batch: list[Order]) -> None:
-    User.objects.bulk_create([order.user for order in batch])
-    orders = Order.objects.bulk_create(batch)
-    Payment.objects.bulk_create(
-        Payment(order=o, status=Payment.Status.SUCCEEDED, amount=o.total, stripe_payment_intent_id=f"pi_bench_{o.pk}")
-        for o in orders
+def _write(books: Books, progress: Progress, done: int) -> None:
+    for table in books.tables:
+        write(table)
+    progress.show(done)
+
+
+def _stripe_event(books: Books, at: int) -> None:
+    failed = books.dice.random() < 0.001
+    books.stripe_events.add(
+        conference_id=books.conference.pk,
+        event_id=books.stripe_id("evt"),
+        type="refund.updated",
+        payload=f'{{"data": {{"object": {{"id": "{books.stripe_id("re")}", "object": "refund"}}}}}}',
+        state=StripeEvent.State.FAILED if failed else StripeEvent.State.PROCESSED,
+        attempts=8 if failed else 1,
+        last_error="Stripe did not answer." if failed else "",
+        next_attempt_at=moment(at),
+        received_at=moment(at),
+        processed_at=None if failed else moment(at + 1),
     )
-    now = timezone.now()
-    for order in orders:
-        order.created_at = now - timedelta(minutes=order.pk)
-    Order.objects.bulk_update(orders, ["created_at"])
+
+
+def _long_tales(books: Books, at: int, length: int) -> None:
+    """One order with a long history, and one attendee with many credits and orders."""
+    sale = books.sale(books.meet(at), at, price(books), reference=LONG_REFERENCE)
+    pay_card(books, sale, sale.total)
+    for number in range(length):
+        said = {"note": f"Called again, number {number}."}
+        sale.events.append(Event(at + 100 + number, "note_added", said, books.staff_ids[0]))
+    finish(books, sale)
+    for number in range(length // 4):
+        then = at + number
+        note = issue(books, sale.person, 5_000, then, Credit.Kind.GOODWILL)
+        other = books.sale(sale.person, then + 10, 2_000)
+        pay_credit(books, other, note, 2_000)
+        finish(books, other, note)
+
+
+class Progress:
+    """A bar on standard error."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.start = total, monotonic()
+
+    def show(self, done: int) -> None:
+        """Draw how far it is; nothing when there is nothing to come."""
+        if not self.total:
+            return
+        share = min(done / self.total, 1)
+        bar = "#" * int(share * 30)
+        text = f"\rBuilding {self.total:,} orders [{bar:<30}] {share:4.0%} {monotonic() - self.start:4.0f} s"
+        print(text, end="" if share < 1 else "\n", file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from registration.models import Credit, HistoryEntry, Order, Payment, Refund
+from registration.services.verify import Ledger
+from tools.bench.season import LONG_REFERENCE, build
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+BALANCES = ("id", "refunded_amount", "reserved_amount", "refundable_amount")
+
+
+def balances() -> list[Any]:
+    return [
+        list(Order.objects.order_by("pk").values_list(*BALANCES, "paid_amount")),
+        list(Payment.objects.order_by("pk").values_list(*BALANCES)),
+    ]
+
+
+def test_the_books_of_a_season_add_up() -> None:
+    season = build(1_500, now=NOW, long=40)
+
+    assert [str(finding) for finding in Ledger().findings()] == []
+    assert Order.objects.filter(conference=season.conference).count() >= 1_500
+    assert HistoryEntry.objects.filter(order__reference=LONG_REFERENCE).count() > 40
+
+
+def test_its_balances_are_those_that_the_database_would_have_kept() -> None:
+    build(1_500, now=NOW, long=40)
+    before = balances()
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE registration_payment SET status = status")
+
+    assert balances() == before
+
+
+def test_everything_happens_in_it() -> None:
+    build(1_500, now=NOW, long=40)
+
+    assert set(Order.objects.values_list("status", flat=True)) == set(Order.Status.values)
+    assert set(Payment.objects.values_list("method", flat=True)) == set(Payment.Method.values)
+    assert {Refund.State.SUCCEEDED, Refund.State.FAILED, Refund.State.PENDING} <= set(
+        Refund.objects.values_list("state", flat=True)
+    )
+    assert {Credit.Status.AVAILABLE, Credit.Status.APPLIED, Credit.Status.PAID_OUT, Credit.Status.EXPIRED} <= set(
+        Credit.objects.values_list("status", flat=True)
+    )
+
+
+def test_triggers_are_back_at_work_afterwards() -> None:
+    build(50, now=NOW, long=4)
+    order = Order.objects.filter(status=Order.Status.PENDING)[0]
+
+    Payment.objects.create(order=order, status=Payment.Status.SUCCEEDED, amount=order.total)
+
+    order.refresh_from_db()
+    assert order.paid_amount == order.total
