@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet, Sum, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -19,8 +19,9 @@ from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
 from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
 from registration.models.refund import RESERVING, State
-from registration.money import ZERO, format_amount, format_money, quantize_money
+from registration.money import ZERO, format_amount, format_money
 from registration.sentences import sentence
+from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
 OTHER_ORDERS = 5
@@ -161,9 +162,8 @@ class OrderPage:
     @cached_property
     def lines(self) -> list[LineEntry]:
         """The line items."""
-        gone = Sum("refund_lines__amount", filter=Q(refund_lines__refund__state=State.SUCCEEDED))
-        moving = Sum("refund_lines__amount", filter=Q(refund_lines__refund__state__in=MOVING))
-        return [self._line(item) for item in self.order.line_items.annotate(gone=gone, moving=moving)]
+        gone, moving = line_amounts_in(self.order, (State.SUCCEEDED,)), line_amounts_in(self.order, MOVING)
+        return [self._line(item, gone[item.pk], moving[item.pk]) for item in self.order.line_items.all()]
 
     @cached_property
     def payments(self) -> list[PaymentEntry]:
@@ -239,8 +239,7 @@ class OrderPage:
         orders: Any = Order.objects.visible_to(self.user).filter(user=self.order.user_id)
         return list(orders.exclude(pk=self.order.pk).order_by("-created_at")[:OTHER_ORDERS])
 
-    def _line(self, item: Any) -> LineEntry:
-        gone, moving = quantize_money(item.gone), quantize_money(item.moving)
+    def _line(self, item: OrderLineItem, gone: Decimal, moving: Decimal) -> LineEntry:
         # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
         left = max(min(item.line_total - gone - moving, self.order.refundable_amount), ZERO)
         total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))

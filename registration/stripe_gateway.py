@@ -125,9 +125,13 @@ class StripeGateway:
         return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
 
     def find_refund(self, part: RefundPart) -> RefundSnapshot | None:
-        """The refund that carries this part's id in its metadata, if Stripe has one."""
-        mine = (s for s in self.list_refunds(part.payment) if s.metadata.get("part") == str(part.uuid))
-        return next(mine, None)
+        """The refund that carries this part's id in its metadata and is over its sum, if Stripe has one.
+
+        Metadata can be copied by hand in Stripe's dashboard; ours was made first, and the list has it last.
+        """
+        mine = [s for s in self.list_refunds(part.payment) if s.metadata.get("part") == str(part.uuid)]
+        same = [s for s in mine if (s.amount, s.currency) == (part.amount, part.currency)]
+        return same[-1] if same else None
 
     def cancel_refund(self, refund_id: str) -> RefundSnapshot:
         """Cancel a refund that waits for the attendee."""

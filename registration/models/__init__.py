@@ -7,7 +7,7 @@ from registration.models.open_item import OpenItem
 from registration.models.order import Order, OrderLineItem
 from registration.models.payment import Payment
 from registration.models.refund import Refund, RefundLine, RefundPart
-from registration.models.stripe_event import StripeEvent
+from registration.models.stripe_event import StripeEvent, WebhookRejection
 
 __all__ = [
     "Conference",
@@ -25,4 +25,5 @@ __all__ = [
     "RefundPart",
     "RefundReason",
     "StripeEvent",
+    "WebhookRejection",
 ]

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registration.encryption import EncryptedTextField
@@ -40,6 +41,9 @@ class Conference(models.Model):
     stripe_secret_key = EncryptedTextField(blank=True, default="")
     stripe_publishable_key = EncryptedTextField(blank=True, default="")
     stripe_webhook_secret = EncryptedTextField(blank=True, default="")
+    old_webhook_secret = EncryptedTextField(blank=True, default="")
+    """The one before, which still counts until ``old_webhook_secret_until`` while Stripe changes over."""
+    old_webhook_secret_until = models.DateTimeField(null=True, blank=True)
     refund_destination = models.CharField(max_length=6, choices=Destination, default=Destination.CARD)
     support_refund_limit = money_field(null=True, blank=True)
     """Most that staff without ``refund_without_limit`` may refund at once; empty means no limit."""
@@ -62,6 +66,13 @@ class Conference(models.Model):
     def __str__(self) -> str:
         """The name staff know it by."""
         return self.name
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """Those that may sign an event now; during a change there are two."""
+        still = self.old_webhook_secret_until is not None and self.old_webhook_secret_until > timezone.now()
+        both = (self.stripe_webhook_secret, self.old_webhook_secret if still else "")
+        return [secret for secret in both if secret]
 
     @property
     def uses_live_key(self) -> bool:

@@ -34,6 +34,8 @@ class OpenItem(models.Model):
         OVERPAID = "OVERPAID", _("Overpaid")
         PAID_LATE = "PAID_LATE", _("Paid late")
         MANUAL_TRANSFER = "MANUAL_TRANSFER", _("Pay back by hand")
+        UNSENT = "UNSENT", _("Not sent yet")
+        BALANCE_LOW = "BALANCE_LOW", _("Stripe balance too low")
         SLOW = "SLOW", _("Waiting at Stripe for long")
         APPROVAL = "APPROVAL", _("Waiting for approval")
         CREDIT_SPENT = "CREDIT_SPENT", _("Credit spent, refund failed")

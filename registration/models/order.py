@@ -12,7 +12,13 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from registration.models.conference import Conference
-from registration.models.fields import InheritedCurrencyField, KeptAmountField, money_field
+from registration.models.fields import (
+    FirstValueField,
+    InheritedCurrencyField,
+    KeptAmountField,
+    KeptCountField,
+    money_field,
+)
 from registration.search import SearchTextField
 
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -79,6 +85,10 @@ class Order(models.Model):
     reserved_amount = KeptAmountField()
     """What is decided but not yet known to be accepted."""
     refundable_amount = KeptAmountField()
+    history_length = KeptCountField()
+    """How many entries were ever added to its history, so that missing newest ones show as well."""
+    opening_status = FirstValueField(max_length=20, source="status")
+    """The status it was made with: one that was cancelled later must have a history that says so."""
     search_text = SearchTextField(("reference", "billing_name", "billing_email", "billing_company"))
 
     objects = OrderQuerySet.as_manager()
@@ -122,8 +132,15 @@ class Order(models.Model):
             return self.status
         if self.refunded_amount <= 0:
             return self.Status.PAID
-        covered = self.refunded_amount >= self.total
-        return self.Status.REFUNDED if covered else self.Status.PARTIALLY_REFUNDED
+        return self.Status.REFUNDED if self.is_covered_by(self.refunded_amount) else self.Status.PARTIALLY_REFUNDED
+
+    def is_covered_by(self, gone: Decimal) -> bool:
+        """Whether ``gone`` back (in ``currency``) is the full total, and not merely what was paid above it.
+
+        A refunded order stays so when more arrives late: what arrived is an item of its own.
+        """
+        at_least = self.total if self.status == self.Status.REFUNDED else max(self.total, self.paid_amount)
+        return gone >= at_least
 
 
 class OrderLineItem(models.Model):

@@ -159,6 +159,14 @@ class RefundPart(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     """When it was first sent: the idempotency key is safe to use again while clearly under 24 hours."""
     attempts = models.PositiveSmallIntegerField(default=0)
+    checks = models.PositiveSmallIntegerField(default=0)
+    """How often its outcome was asked for after the first try."""
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    """Not to be asked for by itself before then; empty means at once."""
+    leased_until = models.DateTimeField(null=True, blank=True)
+    """Somebody is asking Stripe until then, so nobody else has to."""
+    last_problem = models.CharField(max_length=300, blank=True, default="")
+    """Why the last try settled nothing, in words for staff."""
     settled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -43,3 +43,32 @@ class StripeEvent(models.Model):
     def __str__(self) -> str:
         """Type and id."""
         return f"{self.type} {self.event_id}"
+
+
+class WebhookRejection(models.Model):
+    """How many requests to a conference's webhook were turned away, by cause. Nothing of what they said is kept."""
+
+    class Cause(models.TextChoices):
+        """What was wrong."""
+
+        SIGNATURE = "SIGNATURE", _("Not signed with the conference's webhook secret, or too old")
+        NO_SECRET = "NO_SECRET", _("The conference has no webhook secret")
+        BODY = "BODY", _("Not an event")
+        ACCOUNT = "ACCOUNT", _("Another Stripe account")
+        MODE = "MODE", _("The other mode (live or test)")
+
+    conference = models.ForeignKey(Conference, on_delete=models.PROTECT, related_name="webhook_rejections")
+    cause = models.CharField(max_length=9, choices=Cause)
+    count = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """Constraints."""
+
+        ordering = ("-last_at",)
+        constraints = [models.UniqueConstraint(fields=["conference", "cause"], name="webhook_rejection_per_cause")]
+
+    def __str__(self) -> str:
+        """Cause and count."""
+        return f"{self.get_cause_display()}: {self.count}"

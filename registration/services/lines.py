@@ -1,14 +1,17 @@
-"""What is left to refund on each line of an order, for the form that offers it."""
+"""What refunds took of each line of an order, and what is left, for the form and for the order's page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from registration.models import Order, OrderLineItem
-from registration.money import ZERO
-from registration.services.refund import line_item_balances
+from registration.models import Order, OrderLineItem, Refund
+from registration.models.refund import ACCEPTED, RESERVING
+from registration.money import ZERO, split_by_weight
+
+TAKEN = (*RESERVING, *ACCEPTED)
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,35 @@ def lines_left(order: Order) -> list[LineLeft]:
         LineLeft(line, line.line_total - balances[line.pk], max(ZERO, min(balances[line.pk], order.refundable_amount)))
         for line in order.line_items.all()
     ]
+
+
+def line_item_balances(order: Order) -> dict[int, Decimal]:
+    """What is left to refund on each line item, by key, in the order's currency."""
+    taken = line_amounts_in(order, TAKEN)
+    items = OrderLineItem.objects.filter(order=order)
+    return {item.pk: item.line_total - taken[item.pk] for item in items}
+
+
+def line_amounts_in(order: Order, states: Collection[str]) -> dict[int, Decimal]:
+    """How much of each line item is in movements that stand in one of ``states``, by the line's key."""
+    amounts: dict[int, Decimal] = defaultdict(lambda: ZERO)
+    refunds = Refund.objects.filter(order=order, lines__isnull=False).distinct().order_by("pk")
+    for refund in refunds.prefetch_related("lines", "parts"):
+        for key, amount in _shares(refund, states):
+            amounts[key] += amount
+    return amounts
+
+
+def _shares(refund: Refund, states: Collection[str]) -> Iterable[tuple[int, Decimal]]:
+    """A refund's lines, each in proportion to what of the refund is in ``states``; one may fail in part."""
+    parts = [(part.state, part.amount) for part in refund.parts.all()] or [(refund.state, refund.amount)]
+    inside = sum((amount for state, amount in parts if state in states), ZERO)
+    outside = sum((amount for state, amount in parts if state not in states), ZERO)
+    lines = list(refund.lines.all())
+    whole = sum((line.amount for line in lines), ZERO)
+    share = split_by_weight(whole, [inside, outside], refund.currency)[0]
+    weights = [line.amount for line in lines]
+    return zip((line.line_item_id for line in lines), split_by_weight(share, weights, refund.currency), strict=True)
 
 
 def total_of(amounts: Iterable[Decimal]) -> Decimal:

@@ -183,6 +183,11 @@ def _not_refundable_status(order: Order) -> str:
 
 
 def _why_unusable(payment: Payment) -> str:
+    if payment.currency != payment.order.currency:
+        return _("Not refundable: it was paid in %(theirs)s and the order is in %(ours)s. Ask an administrator.") % {
+            "theirs": payment.currency,
+            "ours": payment.order.currency,
+        }
     if not payment.is_disputed:
         return _("Not refundable: the payment was made in another Stripe mode than the conference's key.")
     dispute = payment.dispute or {}
@@ -203,8 +208,8 @@ def _on(pattern: str, epoch: int | None) -> str:
 
 
 def usable(payment: Payment) -> bool:
-    """Whether anything of a payment may go back now: not disputed, and made in the key's own mode."""
-    if payment.refundable_amount <= 0 or payment.is_disputed:
+    """Whether anything of a payment may go back now: in the order's currency, not disputed, in the key's own mode."""
+    if payment.refundable_amount <= 0 or payment.is_disputed or payment.currency != payment.order.currency:
         return False
     return payment.livemode is None or payment.livemode == payment.order.conference.uses_live_key
 
@@ -265,7 +270,7 @@ def status_after(order: Order, out: Decimal) -> str:
     """The order's status once ``out`` more was accepted; a cancelled order stays cancelled."""
     if order.status == Order.Status.CANCELLED:
         return Order.Status.CANCELLED
-    covered = order.refunded_amount + order.reserved_amount + out >= order.total
+    covered = order.is_covered_by(order.refunded_amount + order.reserved_amount + out)
     return Order.Status.REFUNDED if covered else Order.Status.PARTIALLY_REFUNDED
 
 

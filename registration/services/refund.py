@@ -16,7 +16,6 @@ from registration.models import (
     Credit,
     OpenItem,
     Order,
-    OrderLineItem,
     Payment,
     Refund,
     RefundLine,
@@ -28,6 +27,7 @@ from registration.money import ZERO, format_money
 from registration.services.credit_payment import pay_from_credits
 from registration.services.errors import DuplicateSubmit, RefundError, RefundRefused, RefundUnconfirmed, StaleBalance
 from registration.services.history import record
+from registration.services.lines import line_item_balances
 from registration.services.open_items import close_items
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.sending import send_part
@@ -237,14 +237,6 @@ def _check_retry(order: Order, failed: Refund | None) -> None:
         raise RefundError(_("The refund to try again belongs to another order."))
     if not failed.parts.filter(state__in=OVER).exists():
         raise RefundError(_("%(number)s did not fail, so there is nothing to try again.") % {"number": failed.number})
-
-
-def line_item_balances(order: Order) -> dict[int, Decimal]:
-    """What is left to refund on each line item, by key, in the order's currency."""
-    left = {item.pk: item.line_total for item in OrderLineItem.objects.filter(order=order)}
-    for line in RefundLine.objects.filter(refund__order=order).exclude(refund__state__in=OVER):
-        left[line.line_item_id] -= line.amount
-    return left
 
 
 def _write_parts(order: Order, refund: Refund, plan: RefundPlan, line_amounts: Mapping[int, Decimal]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from registration.models import Credit, HistoryEntry
+from registration.models import Credit, HistoryEntry, Order
 from registration.services.key_ranges import between
 
 COLUMNS = (
@@ -53,6 +53,7 @@ def check(low: int, high: int) -> Iterator[tuple[str, str]]:
     entries = HistoryEntry.objects.filter(**between("order_id", (low, high))).order_by("order_id", "position")
     order_id, position, digest = 0, 0, ""
     credits: dict[int, str] = {}
+    last: dict[int, int] = {}
     for entry in map(Entry._make, entries.values_list(*COLUMNS).iterator(chunk_size=2_000)):
         if entry.order_id != order_id:
             order_id, position, digest = entry.order_id, 0, ""
@@ -61,9 +62,19 @@ def check(low: int, high: int) -> Iterator[tuple[str, str]]:
         elif entry.digest != entry.computed_digest(digest):
             yield f"order {entry.reference}", f"entry {entry.position} was changed after it was written"
         position, digest = entry.position, entry.digest
+        last[order_id] = position
         if (key := credit_key(entry.facts)) is not None:
             credits[key] = entry.reference
+    yield from cut_short(low, high, last)
     yield from gone(credits)
+
+
+def cut_short(low: int, high: int, last: dict[int, int]) -> Iterator[tuple[str, str]]:
+    """Yield the histories that end before the last entry that was ever added; ``last`` is where each ends."""
+    counted = Order.objects.filter(**between("pk", (low, high)), history_length__gt=0).order_by("pk")
+    for key, reference, length in counted.values_list("pk", "reference", "history_length"):
+        for position in range(last.get(key, 0) + 1, length + 1):
+            yield f"order {reference}", f"entry {position} is missing"
 
 
 def credit_key(facts: Any) -> int | None:

@@ -65,7 +65,7 @@ def payment_balance(payment: PaymentRow, parts: list[PartRow]) -> Balance:
 def order_balance(payments: list[Balance], notes: Decimal) -> Balance:
     """What an order's balance must be, given those of its payments and its loose credit notes."""
     paid, refunded, reserved, refundable = (sum(column, ZERO) for column in zip(Balance(), *payments, strict=True))
-    return Balance(paid, refunded + notes, reserved, max(refundable - notes, ZERO))
+    return Balance(paid, refunded + notes, reserved, refundable - notes)
 
 
 def _differences(row: OrderRow | PaymentRow, kept: Balance) -> Iterator[str]:
@@ -86,6 +86,8 @@ def _order(order: OrderRow, kept: Balance, *, explained: bool) -> Iterator[str]:
         yield f"is {order.status}, but {kept.paid} of {order.total} was paid"
     if kept.paid > order.total and not explained and order.status != Order.Status.CANCELLED:
         yield f"was paid {kept.paid} of {order.total}, and no item says why"
+    if order.status == Order.Status.CANCELLED and not (order.was_cancelled or order.began_cancelled):
+        yield "is CANCELLED, and its history does not say by whom"
     if order.status == Order.Status.CANCELLED and kept.refundable > 0 and not explained:
         yield f"is CANCELLED but keeps {kept.refundable}, and no item says why"
 
@@ -99,7 +101,9 @@ def settled_status(order: OrderRow, kept: Balance) -> str:
         return Order.Status.PAID if covered else order.status
     if kept.refunded <= 0:
         return Order.Status.PAID
-    return Order.Status.REFUNDED if kept.refunded >= order.total else Order.Status.PARTIALLY_REFUNDED
+    stays = order.status == Order.Status.REFUNDED and kept.refunded >= order.total
+    covered = kept.refunded >= max(order.total, kept.paid)
+    return Order.Status.REFUNDED if covered or stays else Order.Status.PARTIALLY_REFUNDED
 
 
 def _payment(payment: PaymentRow, kept: Balance, order: OrderRow) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import DecimalField, Exists, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
+from registration.models import Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import ZERO
 from registration.services.key_ranges import between
 
@@ -40,7 +40,8 @@ def _is_plain_order() -> Q:
     """Paid exactly, or nothing paid; needs ``paid``, the sum of its captured payments, and no gifts among them."""
     balance = Q(paid_amount=F("paid"), refundable_amount=F("paid"), refunded_amount=0, reserved_amount=0)
     settled = Q(status=Order.Status.PAID, total=F("paid"))
-    unpaid = Q(status__in=[Order.Status.PENDING, Order.Status.CANCELLED], paid=0)
+    waiting = Q(status=Order.Status.PENDING) | Q(status=Order.Status.CANCELLED, opening_status=Order.Status.CANCELLED)
+    unpaid = waiting & Q(paid=0)
     return balance & (settled | unpaid) & Q(currency=F("conference__currency"))
 
 
@@ -66,6 +67,14 @@ class OrderRow(NamedTuple):
     refunded: Decimal
     reserved: Decimal
     refundable: Decimal
+    opening_status: str
+    was_cancelled: bool
+    """Whether its history says that it was cancelled."""
+
+    @property
+    def began_cancelled(self) -> bool:
+        """Whether it was made as a cancelled order, as an import may."""
+        return self.opening_status == Order.Status.CANCELLED
 
 
 class PaymentRow(NamedTuple):
@@ -131,9 +140,11 @@ class Chunk:
 
 
 def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
+    said = HistoryEntry.objects.filter(order=OuterRef("pk"), kind__in=("order_cancelled", "order_released"))
     return (
         Order.objects.filter(pk__in=keys)
         .order_by("pk")
+        .annotate(was_cancelled=Exists(said))
         .values_list(
             "pk",
             "reference",
@@ -145,6 +156,8 @@ def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
             "refunded_amount",
             "reserved_amount",
             "refundable_amount",
+            "opening_status",
+            "was_cancelled",
         )
     )
 

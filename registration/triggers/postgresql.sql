@@ -30,7 +30,7 @@ BEGIN
         paid_amount = sums.paid,
         refunded_amount = sums.refunded + notes.amount,
         reserved_amount = sums.reserved,
-        refundable_amount = GREATEST(sums.refundable - notes.amount, 0)
+        refundable_amount = sums.refundable - notes.amount
     FROM (
         SELECT COALESCE(SUM(amount) FILTER (WHERE status IN ('SUCCEEDED', 'REFUNDED')), 0) AS paid,
             COALESCE(SUM(refunded_amount), 0) AS refunded,
@@ -113,6 +113,35 @@ BEGIN
     RAISE EXCEPTION '% is only added to', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END $$
 -- next
+CREATE OR REPLACE FUNCTION registration_history_added() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE registration_order SET history_length = history_length + 1 WHERE id = NEW.order_id;
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_same_currency() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE theirs text;
+BEGIN
+    IF TG_TABLE_NAME = 'registration_refundpart' THEN
+        SELECT currency INTO theirs FROM registration_payment WHERE id = NEW.payment_id;
+    ELSE
+        SELECT currency INTO theirs FROM registration_order WHERE id = NEW.order_id;
+    END IF;
+    IF theirs <> NEW.currency THEN
+        RAISE EXCEPTION '% is in %, what it belongs to in %', TG_TABLE_NAME, NEW.currency, theirs
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_currency_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.currency <> OLD.currency AND EXISTS (SELECT 1 FROM registration_payment WHERE order_id = NEW.id) THEN
+        RAISE EXCEPTION 'an order with payments keeps its currency' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$
+-- next
 CREATE OR REPLACE TRIGGER kept_part AFTER INSERT OR DELETE OR UPDATE OF state, amount, payment_id
 ON registration_refundpart FOR EACH ROW EXECUTE FUNCTION registration_part_changed()
 -- next
@@ -124,6 +153,21 @@ refund_id ON registration_credit FOR EACH ROW EXECUTE FUNCTION registration_cred
 -- next
 CREATE OR REPLACE TRIGGER kept_entry AFTER INSERT
 ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_entry_added()
+-- next
+CREATE OR REPLACE TRIGGER kept_history AFTER INSERT
+ON registration_historyentry FOR EACH ROW EXECUTE FUNCTION registration_history_added()
+-- next
+CREATE OR REPLACE TRIGGER guard_payment_currency BEFORE INSERT OR UPDATE OF currency, order_id
+ON registration_payment FOR EACH ROW EXECUTE FUNCTION registration_same_currency()
+-- next
+CREATE OR REPLACE TRIGGER guard_refund_currency BEFORE INSERT OR UPDATE OF currency, order_id
+ON registration_refund FOR EACH ROW EXECUTE FUNCTION registration_same_currency()
+-- next
+CREATE OR REPLACE TRIGGER guard_part_currency BEFORE INSERT OR UPDATE OF currency, payment_id
+ON registration_refundpart FOR EACH ROW EXECUTE FUNCTION registration_same_currency()
+-- next
+CREATE OR REPLACE TRIGGER guard_order_currency BEFORE UPDATE OF currency
+ON registration_order FOR EACH ROW EXECUTE FUNCTION registration_currency_stays()
 -- next
 CREATE OR REPLACE TRIGGER guard_entry BEFORE UPDATE OR DELETE
 ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_only_added()

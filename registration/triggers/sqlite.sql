@@ -46,7 +46,7 @@ CREATE TRIGGER kept_order_updated AFTER UPDATE OF refundable_amount ON registrat
         paid_amount = sums.paid,
         refunded_amount = ROUND(sums.refunded + notes.amount, 2),
         reserved_amount = sums.reserved,
-        refundable_amount = MAX(ROUND(sums.refundable - notes.amount, 2), 0)
+        refundable_amount = ROUND(sums.refundable - notes.amount, 2)
     FROM (
         SELECT
             ROUND(COALESCE(SUM(CASE WHEN status IN ('SUCCEEDED', 'REFUNDED') THEN amount END), 0), 2) AS paid,
@@ -92,6 +92,45 @@ CREATE TRIGGER kept_entry_inserted AFTER INSERT ON registration_creditentry BEGI
     UPDATE registration_credit SET remaining_amount = ROUND(
         (SELECT SUM(amount) FROM registration_creditentry WHERE credit_id = NEW.credit_id), 2)
     WHERE id = NEW.credit_id AND NOT (NEW.kind = 'ISSUED' AND remaining_amount <> amount);
+END
+-- next
+CREATE TRIGGER kept_history_inserted AFTER INSERT ON registration_historyentry BEGIN
+    UPDATE registration_order SET history_length = history_length + 1 WHERE id = NEW.order_id;
+END
+-- next
+CREATE TRIGGER guard_payment_currency_inserted BEFORE INSERT ON registration_payment
+WHEN NEW.currency <> (SELECT currency FROM registration_order WHERE id = NEW.order_id) BEGIN
+    SELECT RAISE(ABORT, 'a payment is in the currency of its order');
+END
+-- next
+CREATE TRIGGER guard_payment_currency_updated BEFORE UPDATE OF currency, order_id ON registration_payment
+WHEN NEW.currency <> (SELECT currency FROM registration_order WHERE id = NEW.order_id) BEGIN
+    SELECT RAISE(ABORT, 'a payment is in the currency of its order');
+END
+-- next
+CREATE TRIGGER guard_refund_currency_inserted BEFORE INSERT ON registration_refund
+WHEN NEW.currency <> (SELECT currency FROM registration_order WHERE id = NEW.order_id) BEGIN
+    SELECT RAISE(ABORT, 'a refund is in the currency of its order');
+END
+-- next
+CREATE TRIGGER guard_refund_currency_updated BEFORE UPDATE OF currency, order_id ON registration_refund
+WHEN NEW.currency <> (SELECT currency FROM registration_order WHERE id = NEW.order_id) BEGIN
+    SELECT RAISE(ABORT, 'a refund is in the currency of its order');
+END
+-- next
+CREATE TRIGGER guard_part_currency_inserted BEFORE INSERT ON registration_refundpart
+WHEN NEW.currency <> (SELECT currency FROM registration_payment WHERE id = NEW.payment_id) BEGIN
+    SELECT RAISE(ABORT, 'a refund part is in the currency of its payment');
+END
+-- next
+CREATE TRIGGER guard_part_currency_updated BEFORE UPDATE OF currency, payment_id ON registration_refundpart
+WHEN NEW.currency <> (SELECT currency FROM registration_payment WHERE id = NEW.payment_id) BEGIN
+    SELECT RAISE(ABORT, 'a refund part is in the currency of its payment');
+END
+-- next
+CREATE TRIGGER guard_order_currency_updated BEFORE UPDATE OF currency ON registration_order
+WHEN NEW.currency <> OLD.currency AND EXISTS (SELECT 1 FROM registration_payment WHERE order_id = NEW.id) BEGIN
+    SELECT RAISE(ABORT, 'an order with payments keeps its currency');
 END
 -- next
 CREATE TRIGGER guard_entry_updated BEFORE UPDATE ON registration_creditentry BEGIN

@@ -10,6 +10,7 @@ from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, R
 from registration.models.refund import State
 from registration.services import sending
 from registration.services.errors import RefundUnconfirmed
+from registration.services.lines import line_item_balances
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open, resolve_refund
 from tests.registration.books import assert_books_agree, control, make_order
@@ -123,4 +124,37 @@ def test_credit_waits_for_the_card_and_is_given_up_with_it(sandbox: "SandboxServ
     assert not CreditEntry.objects.exists()
     assert refunds_at_stripe(sandbox, order) == []
     assert {part.state for part in RefundPart.objects.all()} == {State.FAILED, State.CANCELED}
+    assert_books_agree()
+
+
+@pytest.mark.parametrize(("fee", "left"), [("0.00", ["24.00", "16.00"]), ("10.00", ["20.00", "13.33"])])
+@pytest.mark.trap(21, 41)
+def test_a_part_that_fails_gives_each_line_its_share_back(
+    sandbox: "SandboxServer", order: Order, fee: str, left: list[str]
+) -> None:
+    names = {"Pass": "60.00", "Dinner": "40.00"}
+    lines = [
+        order.line_items.create(description=name, unit_price=Decimal(price), line_total=Decimal(price))
+        for name, price in names.items()
+    ]
+    refund(
+        order,
+        destination=Destination.CARD,
+        fee_amount=Decimal(fee),
+        line_amounts={line.pk: line.line_total for line in lines},
+    )
+    assert list(line_item_balances(order).values()) == [Decimal(0), Decimal(0)]
+    failing = RefundPart.objects.order_by("pk").last()
+    assert failing is not None
+
+    control(sandbox, f"refunds/{failing.stripe_refund_id}/fail", failure_reason="declined")
+    resolve_refund(failing.refund)
+
+    order = Order.objects.get(pk=order.pk)
+    assert list(line_item_balances(order).values()) == [Decimal(each) for each in left]
+    again = dict(zip((line.pk for line in lines), map(Decimal, left), strict=True))
+    RefundService.create_refund(
+        order, amount=sum(again.values(), Decimal(0)), destination=Destination.CARD, line_amounts=again
+    )
+    assert list(line_item_balances(order).values()) == [Decimal(0), Decimal(0)]
     assert_books_agree()

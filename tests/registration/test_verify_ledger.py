@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from registration import triggers
 from registration.models import Conference, Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, RefundPart
@@ -151,6 +151,25 @@ def test_an_unpaid_order_changed_by_hand_is_named(column: str, value: str, confe
     assert any(order.reference in line for line in findings())
 
 
+def test_an_unpaid_order_cancelled_by_hand_is_named(conference: Conference) -> None:
+    order = make_order(conference)
+    order.status = Order.Status.CANCELLED
+    order.save()
+
+    assert findings() == [f"order {order.reference}: is CANCELLED, and its history does not say by whom"]
+
+    record(order, "order_cancelled")
+    assert "1 orders" in verify()
+
+
+def test_an_order_that_was_imported_as_cancelled_needs_no_history(conference: Conference) -> None:
+    order = make_order(conference, status=Order.Status.CANCELLED)
+    order.billing_name = "Ada"
+    order.save()
+
+    assert "1 orders" in verify()
+
+
 @pytest.mark.parametrize("drop_guards", [True, False])
 @pytest.mark.parametrize(
     ("column", "value"),
@@ -160,8 +179,11 @@ def test_a_payment_changed_by_hand_is_named(column: str, value: str, drop_guards
     statement = f"UPDATE registration_payment SET {column} = %s WHERE order_id = %s"
     if drop_guards:
         by_hand(statement, value, order.pk)
-    elif (column, value) == ("status", "FAILED"):
-        return  # The database itself refuses to take back what was partly refunded.
+    elif value in ("FAILED", "EUR"):
+        # The database itself refuses to take back what was partly refunded, and to change what it is counted in.
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, [value, order.pk])
+        return
     else:
         with connection.cursor() as cursor:
             cursor.execute(statement, [value, order.pk])
@@ -263,6 +285,24 @@ def test_deleted_history_shows_as_a_gap(order: Order) -> None:
     by_hand("DELETE FROM registration_historyentry WHERE order_id = %s AND position = 1", order.pk)
 
     assert findings() == [f"order {order.reference}: entry 1 is missing"]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_deleted_newest_history_shows_as_well(kept: int, order: Order) -> None:
+    stale = Order.objects.get()
+    record(stale, "note_added")
+    stale.save()  # It writes no old length back.
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM registration_historyentry WHERE position > %s", [kept])
+
+    assert findings() == [f"order {order.reference}: entry {gone} is missing" for gone in range(kept + 1, 4)]
+
+
+def test_a_newest_entry_that_was_replaced_shows(order: Order) -> None:
+    by_hand("DELETE FROM registration_historyentry WHERE order_id = %s AND position = 2", order.pk)
+    record(order, "note_added")
+
+    assert findings() == [f"order {order.reference}: entry 3 is missing"]
 
 
 def test_a_missing_trigger_is_named() -> None:
