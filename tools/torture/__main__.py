@@ -11,11 +11,29 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-LANES = 2
 FAILURES = ("doubled", "lost", "differences")
+COLUMNS = ("runs", "kills", "boundaries", "refunds", "credits", "external", "failed", "disputes", "repaired", *FAILURES)
+
+
+@dataclass
+class Result:
+    """What the lanes of one database counted.
+
+    Attributes:
+        counts: By name; ``repaired`` is what only the comparison with Stripe could find, for its events were lost.
+        struck: The boundaries at which a process ended.
+        broken: Whether a lane broke down, so that its runs are missing.
+        seconds: How long it took.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    struck: set[str] = field(default_factory=set)
+    broken: bool = False
+    seconds: float = 0.0
 
 
 def main() -> int:
@@ -24,28 +42,29 @@ def main() -> int:
     runs, seed = int(os.environ.get("RUNS") or 20), int(os.environ.get("SEED") or 1)
     chosen = os.environ.get("DB") or "both"
     numbers = [int(os.environ["RUN"])] if os.environ.get("RUN") else list(range(1, runs + 1))
-    total: Counter[str] = Counter()
-    broken = False
+    results: dict[str, Result] = {}
     for name in ("sqlite", "postgresql") if chosen == "both" else (chosen,):
         start = time.monotonic()
         folder = tempfile.mkdtemp(prefix="refund-desk-torture-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)  # After a server in it has stopped.
-        counts, failed = torture(Path(folder), name, seed, numbers)
-        broken |= failed
-        total.update(counts)
-        print(f"{name}, seed {seed}, {time.monotonic() - start:.0f} s: {summary(counts)}", flush=True)
-    print(summary(total))
-    return int(broken or any(total[name] for name in FAILURES))
+        results[name] = torture(Path(folder), name, seed, numbers)
+        results[name].seconds = time.monotonic() - start
+        print(f"{name}, seed {seed}: {summary(results[name].counts)}", flush=True)
+    total = sum((result.counts for result in results.values()), Counter[str]())
+    print(f"\n{table(results)}\n\n{summary(total)}")
+    complete = total["runs"] == len(numbers) * len(results)
+    return int(not complete or any(result.broken for result in results.values()) or any(map(total.get, FAILURES)))
 
 
-def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> tuple[Counter[str], bool]:
-    """Share the runs among the lanes; returns the counts, and whether a lane broke down."""
+def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> Result:
+    """Share the runs among the lanes."""
     server = ""
     if database == "postgresql":
         from tests.postgres import server_url
 
         server = server_url(folder)
-    lanes = [lane for number in range(LANES) if (lane := numbers[number::LANES])]
+    count = int(os.environ.get("LANES") or 2)
+    lanes = [lane for number in range(count) if (lane := numbers[number::count])]
     urls = [
         fresh_database(server, number) if server else f"sqlite:///{folder / f'torture-{number}.sqlite3'}"
         for number in range(len(lanes))
@@ -61,30 +80,42 @@ def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> tuple
             drop(server, urls)
 
 
-def gather(folder: Path, database: str, started: "list[subprocess.Popen[str]]") -> tuple[Counter[str], bool]:
+def gather(folder: Path, database: str, started: "list[subprocess.Popen[str]]") -> Result:
     """Wait for the lanes, show what they found, and add up what they counted."""
-    counts: Counter[str] = Counter()
-    broken = False
+    result = Result()
     with ThreadPoolExecutor(len(started)) as readers:
         last_lines = list(readers.map(lambda process: show(database, process), started))
     for number, (process, last) in enumerate(zip(started, last_lines, strict=True)):
-        if process.wait():
-            broken = True
+        if process.wait() or not last:
+            result.broken = True
             log = (folder / f"lane-{number}" / "lane.log").read_text(encoding="utf-8", errors="replace")
-            print(f"{last}\n{log[-3000:]}")
+            print(f"{database}, lane {number} broke down:\n{log[log.rfind('Traceback') :][:5000]}", flush=True)
         else:
-            counts.update(json.loads(last))
-    return counts, broken
+            counted = json.loads(last)
+            result.counts.update(counted["counts"])
+            result.struck.update(counted["struck"])
+    result.counts["boundaries"] = len(result.struck)
+    return result
 
 
 def show(database: str, process: "subprocess.Popen[str]") -> str:
-    """Print what a lane finds when it finds it; returns its last line, the counts."""
+    """Print what a lane finds when it finds it; returns the line with its counts."""
     last = ""
     for line in process.stdout or ():
-        if last:
-            print(f"{database} {last}", flush=True)
-        last = line.rstrip("\n")
+        if line.startswith("{"):
+            last = line
+        else:
+            print(f"{database} {line}", end="", flush=True)
     return last
+
+
+def table(results: dict[str, Result]) -> str:
+    """A row per database."""
+    rows = [["database", *COLUMNS, "seconds"]]
+    for name, result in results.items():
+        rows.append([name, *(str(result.counts[column]) for column in COLUMNS), f"{result.seconds:.0f}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def start(folder: Path, url: str, seed: int, runs: list[int]) -> "subprocess.Popen[str]":

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import requests
@@ -24,14 +25,17 @@ def perform(jobs: list[Job], desk: str, session: str, staff: int) -> None:
     colleague = User.objects.get(pk=staff)
     for job in jobs:
         time.sleep(job.pause)
+        if job.kind.startswith("web"):
+            _click(job, desk, session)
+            continue
         for _ in range(job.times):
             try:
-                _perform(job, desk, session, colleague)
-            except (RefundError, requests.RequestException) as problem:
+                _perform(job, colleague)
+            except RefundError as problem:
                 log.info("%s of order %s: %s", job.kind, job.order, problem)
 
 
-def _perform(job: Job, desk: str, session: str, staff: User) -> None:
+def _perform(job: Job, staff: User) -> None:
     order = Order.objects.get(pk=job.order)
     if job.kind == "refund":
         amount = Decimal(job.amount)
@@ -43,27 +47,33 @@ def _perform(job: Job, desk: str, session: str, staff: User) -> None:
             nonce=job.nonce,
             staff_user=staff,
         )
-    elif job.kind == "credit":
-        RefundService.apply_credit_as_refund(Credit.objects.get(pk=job.credit), order, staff_user=staff)
     else:
-        _submit(job, order, desk, session)
+        RefundService.apply_credit_as_refund(Credit.objects.get(pk=job.credit), order, staff_user=staff)
 
 
-def _submit(job: Job, order: Order, desk: str, session: str) -> None:
-    """Send a form as a browser with this session would."""
+def _click(job: Job, desk: str, session: str) -> None:
+    """Send a form as a browser with this session would; a double click sends it twice at the same instant."""
+    order = Order.objects.get(pk=job.order)
     if job.kind == "web_refund":
         path, form = "refunds/new/", _refund_form(job, order)
     else:
         path, form = "credits/apply/", _credit_form(job, order)
+    address = f"{desk}/orders/{order.reference}/{path}"
+    with ThreadPoolExecutor(job.times) as clicks:
+        list(clicks.map(lambda _click: _post(job, address, form, session), range(job.times)))
+
+
+def _post(job: Job, address: str, form: dict[str, str], session: str) -> None:
     with requests.Session() as browser:
         browser.trust_env = False
         browser.cookies.update({"sessionid": session, "csrftoken": TOKEN})
-        answer = browser.post(
-            f"{desk}/orders/{order.reference}/{path}",
-            {"csrfmiddlewaretoken": TOKEN, **form},
-            timeout=PATIENCE_SECONDS,
-            allow_redirects=False,
-        )
+        try:
+            answer = browser.post(
+                address, {"csrfmiddlewaretoken": TOKEN, **form}, timeout=PATIENCE_SECONDS, allow_redirects=False
+            )
+        except requests.RequestException as problem:
+            log.info("%s of order %s: %s", job.kind, job.order, problem)
+            return
     log.info("%s of order %s answered %s", job.kind, job.order, answer.status_code)
     if answer.status_code in (400, 403, 404):
         log.error("The form of %s was not understood: %s", job.kind, answer.text[:300])

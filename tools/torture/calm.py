@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
+from urllib.error import HTTPError
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -16,26 +18,35 @@ from registration.services.resolve import resolve_open
 from tools.torture.haste import LONGER_THAN_PATIENCE, QUICK_WEBHOOKS
 from tools.torture.sandbox import Sandbox
 
-QUIET_WITHIN_SECONDS = 15.0
+QUIET_WITHIN_SECONDS = 30.0
+ENOUGH = 100_000_000
 OPEN = (State.REQUESTED, State.UNCONFIRMED)
+DAY = timedelta(hours=25)
 
 
 def settle(conference: Conference, sandbox: Sandbox, rng: Random) -> bool:
-    """Let everything end, with late failures in between; whether it became quiet in time."""
+    """Let everything end by events and the resolver alone, with late failures in between; whether it did in time."""
     sandbox.control("faults", "DELETE")
     sandbox.control("webhooks", "DELETE")
     sandbox.control("webhooks", **QUICK_WEBHOOKS)
     if rng.random() < 0.2 and open_parts(conference).exists():
         time.sleep(LONGER_THAN_PATIENCE)  # What is still on its way to Stripe gets there before a day is over.
-        a_day_passes(conference)
+        a_day_passes(conference, sandbox)
     quiet = become_quiet(conference, sandbox)
+    sandbox.control("balance", available={"usd": ENOUGH})
     sandbox.control("tick", all=True)
     fail_late(sandbox, rng)
+    close_disputes(sandbox, rng)
     quiet = become_quiet(conference, sandbox) and quiet
     for event in StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.FAILED):
         replay(event)
-    reconcile(conference, timezone.now() - timedelta(hours=1))
     return become_quiet(conference, sandbox) and quiet
+
+
+def compare(conference: Conference, sandbox: Sandbox) -> bool:
+    """Bring in what no event told us, as every night; whether it became quiet."""
+    reconcile(conference, timezone.now() - timedelta(hours=1))
+    return become_quiet(conference, sandbox)
 
 
 def open_parts(conference: Conference) -> QuerySet[RefundPart]:
@@ -43,10 +54,10 @@ def open_parts(conference: Conference) -> QuerySet[RefundPart]:
     return RefundPart.objects.filter(refund__order__conference=conference, state__in=OPEN, channel="STRIPE")
 
 
-def a_day_passes(conference: Conference) -> None:
-    """Make what is open older than an idempotency key may get."""
-    day = timedelta(hours=25)
-    open_parts(conference).update(created_at=F("created_at") - day, sent_at=F("sent_at") - day)
+def a_day_passes(conference: Conference, sandbox: Sandbox) -> None:
+    """Make what is open older than an idempotency key gets; Stripe forgets the keys meanwhile."""
+    open_parts(conference).update(created_at=F("created_at") - DAY, sent_at=F("sent_at") - DAY)
+    sandbox.control("clock", advance_seconds=DAY.total_seconds())
 
 
 def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
@@ -69,3 +80,12 @@ def fail_late(sandbox: Sandbox, rng: Random) -> None:
     for refund in sandbox.state()["refunds"]:
         if refund["status"] == "succeeded" and rng.random() < 0.08:
             sandbox.fail(refund["id"])
+
+
+def close_disputes(sandbox: Sandbox, rng: Random) -> None:
+    """Some disputes are decided, one way or the other."""
+    for dispute in sandbox.state()["disputes"]:
+        decision = rng.choice(("won", "lost", ""))
+        with suppress(HTTPError):
+            if decision:
+                sandbox.control(f"disputes/{dispute['id']}/close", status=decision)

@@ -24,6 +24,7 @@ class Fork:
         connections.close_all()
         sys.stderr.flush()
         self.status: int | None = None
+        self.kill_at, self.ended_by_us = kill_at, False
         self.pid = os.fork()
         if self.pid == 0:
             os._exit(_run(work, kill_at))
@@ -38,6 +39,7 @@ class Fork:
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
         if not self.ended():
+            self.ended_by_us = True
             os.kill(self.pid, signal.SIGKILL)
             _pid, self.status = os.waitpid(self.pid, 0)
 
@@ -45,6 +47,11 @@ class Fork:
     def was_killed(self) -> bool:
         """Whether SIGKILL ended it."""
         return self.status is not None and os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) == signal.SIGKILL
+
+    @property
+    def died_at(self) -> str:
+        """The boundary at which it ended itself; empty when it did not."""
+        return self.kill_at if self.was_killed and not self.ended_by_us else ""
 
 
 def _run(work: Callable[[], object], kill_at: str) -> int:

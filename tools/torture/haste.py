@@ -1,6 +1,7 @@
 """Shorter patience for the processes under torture, so that a thousand runs fit into an hour."""
 
 from datetime import timedelta
+from typing import Any
 
 READ_SECONDS = 0.5
 LONGER_THAN_PATIENCE = 0.8
@@ -14,9 +15,15 @@ def hurry() -> None:
     from registration import stripe_gateway
     from registration.services import resolve, sending
 
-    stripe_gateway.READ_SECONDS = READ_SECONDS
+    _set(stripe_gateway, "READ_SECONDS", READ_SECONDS)
     for kind in stripe.RequestsClient.__mro__:
         if "INITIAL_DELAY" in vars(kind):
             kind.INITIAL_DELAY, kind.MAX_DELAY = 0.01, 0.05  # type: ignore[attr-defined]
-    sending.BUSY_PAUSES = (0.02, 0.05)
-    resolve.LEAVE_TO_ITS_REQUEST = timedelta(seconds=0)  # The resolver races those who are still sending.
+    _set(sending, "BUSY_PAUSES", (0.02, 0.05))
+    _set(resolve, "LEAVE_TO_ITS_REQUEST", timedelta(seconds=0))  # The resolver races those who are still sending.
+
+
+def _set(owner: Any, name: str, value: object) -> None:
+    """Change what is there; a name that has moved must not pass unnoticed."""
+    getattr(owner, name)
+    setattr(owner, name, value)

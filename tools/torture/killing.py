@@ -4,12 +4,11 @@ import functools
 import os
 import signal
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 VARIABLE = "TORTURE_KILL_AT"
 """``<name>:<nth>``, for example ``stripe.after:2`` or ``statement:17``."""
-STATEMENTS = 90
+STATEMENTS, PASSAGES = 90, 2
 
 
 def places() -> dict[str, tuple[Any, str]]:
@@ -43,12 +42,15 @@ def places() -> dict[str, tuple[Any, str]]:
     }
 
 
-def choose(rng: Random) -> str:
-    """Some boundary and which passage of it, seeded."""
-    if rng.random() < 0.4:
-        return f"statement:{rng.randint(1, STATEMENTS)}"
-    name = rng.choice(sorted(places()))
-    return f"{name}.{rng.choice(('before', 'after'))}:{rng.randint(1, 3)}"
+def boundaries() -> list[str]:
+    """Every place at which a process can be told to end."""
+    named = [
+        f"{name}.{side}:{nth}"
+        for name in sorted(places())
+        for side in ("before", "after")
+        for nth in range(1, PASSAGES + 1)
+    ]
+    return named + [f"statement:{nth}" for nth in range(1, STATEMENTS + 1)]
 
 
 def install() -> None:

@@ -4,7 +4,11 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
+import traceback
+from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -28,13 +32,14 @@ class Lane:
         from tools.torture.sandbox import Sandbox
 
         self.seed, self.folder = seed, folder
-        self.ports = [free_port(), free_port()]
+        self.ports = free_ports(2)
         self.desk, stripe = (f"http://127.0.0.1:{port}" for port in self.ports)
         os.environ["STRIPE_API_BASE"] = stripe
         django.setup()
         self.sandbox = Sandbox(stripe)
         self.supervisor = Supervisor(folder / "logs", os.environ, BASE)
-        self.counts = dict.fromkeys(("runs", "kills", "refunds", "credits", "doubled", "lost", "differences"), 0)
+        self.counts: Counter[str] = Counter()
+        self.struck: set[str] = set()
         self.worker: Any = None
 
     def __enter__(self) -> "Lane":
@@ -82,64 +87,108 @@ class Lane:
         session.save()
         self.session = str(session.session_key)
 
-    def run(self, number: int) -> list[str]:
+    def run(self, number: int) -> list[Any]:
         """One run: build, storm, calm, judgement; returns what was found."""
-        from tools.torture import calm, scene, storm
-        from tools.torture.actor import perform
-        from tools.torture.forks import Fork
-        from tools.torture.judge import judge
+        from tools.torture import scene, storm
 
         rng = Random(f"{self.seed}/{number}")  # noqa: S311
-        play = scene.build(number, rng, self.staff, self.sandbox, self.desk)
+        ends = scene.ends_of_run(self.seed, number)
+        play = scene.build(number, rng, self.staff, self.sandbox, self.desk, ends)
         storm.prepare(play, rng)
-        planned = storm.moments(play, rng, partial(self._kill_web, rng), self._kill_worker)
-        self._keep_worker()
-        actors = [
-            Fork(partial(perform, part.jobs, self.desk, self.session, self.staff.pk), part.kill_at)
-            for part in play.cast
-        ]
-        for now in storm.play(planned, lambda: not all(map(Fork.ended, actors)), LONGEST_SECONDS):
-            for actor, part in zip(actors, play.cast, strict=True):
-                if part.kill_after is not None and now >= part.kill_after:
-                    actor.kill()
-        for actor in actors:
-            actor.kill()
-            self.counts["kills"] += actor.was_killed
-        self._keep_worker()
-        quiet = calm.settle(play.conference, play.sandbox, rng)
-        verdict = judge(play.conference, play.sandbox.state())
-        if not quiet:
-            verdict.differences.append("it did not become quiet")
-        self._count(play.conference, verdict)
-        return verdict.lines()
+        planned = storm.moments(play, rng, partial(self._kill_web, rng), partial(self._kill_worker, rng))
+        self._act(play, planned)
+        try:
+            found = self._judge(play, rng)
+        finally:
+            self.sandbox.control("clock", "DELETE")
+        self._count(play, found)
+        return found
 
-    def _count(self, conference: Any, verdict: Any) -> None:
+    def _act(self, play: Any, planned: list[Any]) -> None:
+        """Let everybody act until they have ended, one way or another."""
+        from tools.torture import storm
+        from tools.torture.actor import perform
+        from tools.torture.forks import Fork
+
+        self._keep_worker()
+        actors: list[Fork] = []
+        try:
+            for part in play.cast:
+                work = partial(perform, part.jobs, self.desk, self.session, self.staff.pk)
+                actors.append(Fork(work, part.kill_at))
+            for now in storm.play(planned, lambda: not all(map(Fork.ended, actors)), LONGEST_SECONDS):
+                self._keep_worker()
+                for actor, part in zip(actors, play.cast, strict=True):
+                    if part.kill_after is not None and now >= part.kill_after:
+                        actor.kill()
+        finally:
+            for actor in actors:
+                actor.kill()
+                self._note_end(actor)
+
+    def _judge(self, play: Any, rng: Random) -> list[Any]:
+        """Judge twice: what the events and the resolver must have brought by themselves, and what is left at last."""
+        from tools.torture import calm
+        from tools.torture.judge import DIFFERENCE, Finding, judge, unheard
+
+        quiet = calm.settle(play.conference, play.sandbox, rng)
+        first = judge(play.conference, play.sandbox.state())
+        untold = unheard(play.conference, play.sandbox.events())
+        early = [finding for finding in first if not finding.about & untold]
+        self.counts["repaired"] += len(first) - len(early)
+        quiet = calm.compare(play.conference, play.sandbox) and quiet
+        final = judge(play.conference, play.sandbox.state())
+        late = [finding for finding in final if finding not in early and not self._nobody_told(finding, untold)]
+        found = early + late
+        return found if quiet else [*found, Finding(DIFFERENCE, "it did not become quiet")]
+
+    @staticmethod
+    def _nobody_told(finding: Any, untold: frozenset[str]) -> bool:
+        """Whether it is about a dispute whose events were lost: the nightly comparison reads refunds alone."""
+        return any(name.startswith("dp_") for name in finding.about & untold)
+
+    def _count(self, play: Any, found: list[Any]) -> None:
         from registration.models import CreditEntry, Refund
 
+        refunds = Refund.objects.filter(order__conference=play.conference)
+        used = CreditEntry.objects.filter(credit__conference=play.conference, kind=CreditEntry.Kind.APPLIED)
         self.counts["runs"] += 1
-        self.counts["refunds"] += Refund.objects.filter(order__conference=conference).count()
-        used = CreditEntry.objects.filter(credit__conference=conference, kind=CreditEntry.Kind.APPLIED)
+        self.counts["refunds"] += refunds.count()
+        self.counts["external"] += refunds.filter(source=Refund.Source.EXTERNAL).count()
+        self.counts["failed"] += refunds.filter(state=Refund.State.FAILED).count()
         self.counts["credits"] += used.count()
-        for name in ("doubled", "lost", "differences"):
-            self.counts[name] += len(getattr(verdict, name))
+        self.counts["disputes"] += len(play.sandbox.state()["disputes"])
+        for finding in found:
+            self.counts[finding.kind] += 1
+
+    def _note_end(self, fork: Any) -> None:
+        """Count a SIGKILL, and the boundary where it struck."""
+        self.counts["kills"] += fork.was_killed
+        if fork.died_at:
+            self.struck.add(fork.died_at)
 
     def _kill_web(self, rng: Random) -> None:
         from tools.torture.forks import kill_a_child
 
         self.counts["kills"] += kill_a_child(self.web.process.pid, rng)
 
-    def _kill_worker(self) -> None:
-        self.worker.kill()
-        self.counts["kills"] += self.worker.was_killed
-        self._keep_worker()
+    def _kill_worker(self, rng: Random) -> None:
+        """End the worker now; the next one ends by itself at some boundary."""
+        from tools.torture.killing import boundaries
 
-    def _keep_worker(self) -> None:
+        self.worker.kill()
+        self._keep_worker(rng.choice(boundaries()))
+
+    def _keep_worker(self, kill_at: str = "") -> None:
         from django.core.management import call_command
 
         from tools.torture.forks import Fork
 
-        if self.worker is None or self.worker.ended():
-            self.worker = Fork(partial(call_command, "run_worker", interval=0.1, sweep=0.3))
+        if self.worker is not None and self.worker.ended():
+            self._note_end(self.worker)
+            self.worker = None
+        if self.worker is None:
+            self.worker = Fork(partial(call_command, "run_worker", interval=0.1, sweep=0.3), kill_at)
 
     def audit(self) -> list[str]:
         """The whole ledger at the end."""
@@ -150,13 +199,13 @@ class Lane:
         return found
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def answers(address: str) -> bool:
@@ -177,11 +226,21 @@ def main() -> None:
     options = parser.parse_args()
     with Lane(options.folder, options.seed) as lane:
         for number in options.runs:
-            for line in lane.run(number):
+            for line in attempt(lane, number):
                 print(f"SEED={options.seed} RUN={number} {line}", flush=True)
         for line in lane.audit():
             print(f"SEED={options.seed} ledger: {line}", flush=True)
-    print(json.dumps(lane.counts), flush=True)
+    print(json.dumps({"counts": lane.counts, "struck": sorted(lane.struck)}), flush=True)
+
+
+def attempt(lane: Lane, number: int) -> list[str]:
+    """One run; one that breaks down proves nothing, so it counts as a difference and the others go on."""
+    try:
+        return [str(finding) for finding in lane.run(number)]
+    except Exception as error:
+        traceback.print_exc()
+        lane.counts["differences"] += 1
+        return [f"broke down: {type(error).__name__}: {error}"]
 
 
 if __name__ == "__main__":

@@ -38,6 +38,17 @@ class Sandbox:
         """The account's books."""
         return self._open(Request(f"{self.base}/_sandbox/state?account_key={self.key}"))  # noqa: S310
 
+    def events(self) -> list[dict[str, Any]]:
+        """Everything that the account had to tell, newest first."""
+        found: list[dict[str, Any]] = []
+        headers, more = {"Authorization": f"Bearer {self.key}"}, True
+        while more:
+            after = f"&starting_after={found[-1]['id']}" if found else ""
+            page = self._open(Request(f"{self.base}/v1/events?limit=100{after}", headers=headers))  # noqa: S310
+            found += page["data"]
+            more = page["has_more"]
+        return found
+
     def refund_elsewhere(self, intent: str, amount: int) -> dict[str, Any]:
         """Refund past the desk, as in Stripe's dashboard."""
         form = urlencode({"payment_intent": intent, "amount": amount}).encode()

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -22,6 +23,7 @@ CARDS = ["pm_card_visa"] * 8 + [
 DESTINATIONS = ["CARD", "CARD", "CARD_AND_CREDIT", "SPLIT", "CREDIT"]
 SECRET = "whsec_of_the_torture"  # noqa: S105
 ACTORS, JOBS, PAID_ORDERS = 5, 7, 7
+DIE_AT_A_BOUNDARY = 2
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Scene:
     cast: list[Part] = field(default_factory=list)
 
 
-def build(number: int, rng: Random, staff: User, sandbox: Sandbox, desk: str) -> Scene:
-    """Write the rows, tell the sandbox, and decide who will do what."""
+def build(number: int, rng: Random, staff: User, sandbox: Sandbox, desk: str, ends: list[str]) -> Scene:
+    """Write the rows, tell the sandbox, and decide who will do what; some of the cast end at the boundaries given."""
     key = f"sk_test_sandbox_t{number}"
     conference = Conference.objects.create(
         slug=f"run-{number}", name=f"Run {number}", stripe_secret_key=key, stripe_webhook_secret=SECRET
@@ -74,8 +76,17 @@ def build(number: int, rng: Random, staff: User, sandbox: Sandbox, desk: str) ->
     address = f"{desk}/stripe/webhooks/{conference.slug}/"
     account.control("webhook_endpoints", url=address, secret=SECRET, enabled_events=["*"])
     scene = Scene(conference, account, orders, pending, credits)
-    scene.cast = [_part(scene, rng) for _ in range(ACTORS)]
+    scene.cast = [_part(scene, rng, ends.pop() if ends else "") for _ in range(ACTORS)]
+    _share_forms(scene.cast, rng)
     return scene
+
+
+def ends_of_run(seed: int, number: int) -> list[str]:
+    """The boundaries that are this run's turn, so that many runs visit all of them, in an order of the seed."""
+    order = killing.boundaries()
+    Random(seed).shuffle(order)  # noqa: S311
+    first = (number - 1) * DIE_AT_A_BOUNDARY
+    return [order[(first + place) % len(order)] for place in range(DIE_AT_A_BOUNDARY)]
 
 
 def _order(conference: Conference, attendee: User, total: Decimal, **fields: Any) -> Order:
@@ -109,14 +120,17 @@ def _paid_order(conference: Conference, attendee: User, rng: Random, account: Sa
     return order
 
 
-def _part(scene: Scene, rng: Random) -> Part:
-    part = Part([_job(scene, rng) for _ in range(JOBS)])
-    fate = rng.random()
-    if fate < 0.4:
-        part.kill_at = killing.choose(rng)
-    elif fate < 0.6:
-        part.kill_after = rng.uniform(0.02, 0.8)
-    return part
+def _part(scene: Scene, rng: Random, kill_at: str) -> Part:
+    kill_after = rng.uniform(0.02, 0.8) if not kill_at and rng.random() < 0.35 else None
+    return Part([_job(scene, rng) for _ in range(JOBS)], kill_at, kill_after)
+
+
+def _share_forms(cast: list[Part], rng: Random) -> None:
+    """Two colleagues sometimes send the same form, for they looked over one shoulder."""
+    for one, other in pairwise(cast):
+        if rng.random() < 0.3:
+            place = rng.randrange(JOBS)
+            other.jobs[place] = one.jobs[place]
 
 
 def _job(scene: Scene, rng: Random) -> Job:

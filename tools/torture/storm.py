@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from http.client import HTTPException
 from random import Random
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from tools.torture.haste import LONGER_THAN_PATIENCE, QUICK_WEBHOOKS
 from tools.torture.sandbox import Sandbox
-from tools.torture.scene import Scene
+from tools.torture.scene import SECRET, Scene
 
 FAULTS = (
     "rate_limit lock_timeout lock_timeout_retry conflict server_error unavailable_html reset close timeout slow"
@@ -23,15 +25,21 @@ WEBHOOKS: tuple[dict[str, Any], ...] = (
     {"paused": True},
     {"delay_seconds": 0.3},
     {"wrong_signature": True},
+    {"wrong_signature": True, "second_secret": SECRET},
+    {"second_secret": "whsec_that_is_being_rolled_in"},
+    {"old_timestamp": True},
     {"unknown_type": True},
     {"paused": False, "reorder": True},
 )
+DISPUTES = ("needs_response", "warning_needs_response")
 Moment = tuple[float, Callable[[], object]]
 
 
 def prepare(scene: Scene, rng: Random) -> None:
-    """Order the faults and the first mood of the webhooks."""
+    """Order the faults and the first mood of the webhooks; sometimes there is too little money at Stripe."""
     scene.sandbox.control("webhooks", **QUICK_WEBHOOKS, **rng.choice(WEBHOOKS))
+    if rng.random() < 0.1:
+        scene.sandbox.control("balance", available={"usd": 5000})
     for _ in range(rng.randint(2, 7)):
         path = rng.choice(("/v1/refunds", "/v1/refunds", "/v1/"))
         scene.sandbox.control(
@@ -57,6 +65,9 @@ def moments(
         planned.append((rng.uniform(0, 0.6), partial(_elsewhere, scene, rng.randint(100, 3000), rng.randrange(5))))
     if rng.random() < 0.3:
         planned.append((rng.uniform(0.2, 0.8), partial(_fail_one, scene.sandbox)))
+    if rng.random() < 0.3:
+        opened = partial(_dispute, scene, rng.randrange(len(scene.orders)), rng.choice(DISPUTES))
+        planned.append((rng.uniform(0, 0.8), opened))
     return sorted(planned, key=lambda moment: moment[0])
 
 
@@ -81,8 +92,15 @@ def _elsewhere(scene: Scene, amount: int, which: int) -> None:
     payment = scene.orders[which].payments.first()
     try:
         scene.sandbox.refund_elsewhere(payment.stripe_payment_intent_id if payment else "", amount)
-    except (HTTPError, URLError, OSError, ValueError):
+    except (HTTPException, OSError, ValueError):
         return
+
+
+def _dispute(scene: Scene, which: int, status: str) -> None:
+    """A cardholder goes to the bank, or only asks there."""
+    payment = scene.orders[which].payments.first()
+    with suppress(HTTPError):  # It may be disputed already.
+        scene.sandbox.control(f"charges/{payment.stripe_charge_id if payment else ''}/dispute", status=status)
 
 
 def _fail_one(sandbox: Sandbox) -> None:
