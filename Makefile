@@ -72,6 +72,10 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sqlite choose size and database
 	@ORDERS="$(ORDERS)" DB="$(DB)" $(BIN)/python -m tools.bench
 
+.PHONY: messages
+messages: $(DEV_STAMP) ## Gather the texts for people, name those without German, compile
+	@$(BIN)/python -m tools.messages
+
 .PHONY: screenshots
 screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chromium)
 	$(BIN)/python -m tools.screenshots

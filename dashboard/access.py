@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import Conference, Order
@@ -65,7 +67,27 @@ def current_conference(request: HttpRequest) -> Conference:
         raise Http404(_("You are not a member of any conference yet."))
     if asked and asked != request.session.get(SESSION_KEY):
         request.session[SESSION_KEY] = chosen.slug
+    if getattr(request, "conference", None) is None:
+        timezone.activate(ZoneInfo(chosen.timezone))
     return chosen
+
+
+def put_on_desk(request: HttpRequest, conference: Conference) -> None:
+    """Frame the page by the conference of what it shows, which need not be the one the lists show, and by its clock."""
+    request.conference = conference  # type: ignore[attr-defined]
+    timezone.activate(ZoneInfo(conference.timezone))
+
+
+def conference_clock(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: a conference's clock is for the request that put it on the desk, and for no other."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        with timezone.override(None):
+            return get_response(request)
+
+    return middleware
 
 
 def conference_or_none(request: HttpRequest) -> Conference | None:
@@ -80,8 +102,7 @@ def get_order_or_404(request: HttpRequest, reference: str) -> Order:
     """The order, unless it does not exist or belongs to a conference the user cannot see."""
     orders: Any = Order.objects.visible_to(request.user).select_related("conference", "user")
     order: Order = get_object_or_404(orders, reference=reference)
-    # The frame names the conference of what it shows, which need not be the one the lists show.
-    request.conference = order.conference  # type: ignore[attr-defined]
+    put_on_desk(request, order.conference)
     return order
 
 

@@ -11,11 +11,13 @@ from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
 from registration.models import Conference, OpenItem, StripeEvent
+from registration.roles import role_in_words
 
 KINDS_NAMED = 3
 """How many kinds the callout names: more would fill a phone."""
@@ -72,10 +74,16 @@ class Desk:
         shown: Conference | None = getattr(self._request, "conference", None)
         return shown or conference_or_none(self._request)
 
+    @property
+    def clock(self) -> str:
+        """The time zone of all dates and times on the page: "Berlin (CET)"."""
+        zone = timezone.get_current_timezone_name()
+        return f"{zone.rpartition('/')[2].replace('_', ' ')} ({timezone.localtime().tzname()})"
+
     @cached_property
     def role(self) -> str:
         """The user's role in words."""
-        return str(getattr(self.conferences[0], "role", "") or "") if self.conferences else ""
+        return role_in_words(getattr(self.conferences[0], "role", None) or "") if self.conferences else ""
 
     @property
     def is_sandbox(self) -> bool:

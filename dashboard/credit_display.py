@@ -54,7 +54,9 @@ def credit_row(credit: Credit) -> Row:
     return {
         "credit": credit,
         "state": credit_state(credit),
-        "expires": date_format(local_day(credit.expires_at, credit.conference), "j M Y") if credit.expires_at else "–",
+        "expires": date_format(local_day(credit.expires_at, credit.conference), "SHORT_DATE_FORMAT")
+        if credit.expires_at
+        else "–",
         "soon": "" if soon is None else _("%(days)s d") % {"days": soon},
         "amount": format_amount(credit.amount, credit.currency),
         "left": format_amount(credit.remaining_amount, credit.currency),
@@ -96,7 +98,7 @@ def _part(tone: str, label: str, amount: str, start: int, width: int) -> Row:
 def _expiry(credit: Credit | None) -> str:
     if credit is None or credit.expires_at is None:
         return ""
-    day, soon = date_format(local_day(credit.expires_at, credit.conference), "j F Y"), days_left(credit)
+    day, soon = date_format(local_day(credit.expires_at, credit.conference), "DATE_FORMAT"), days_left(credit)
     facts = {"amount": format_money(credit.remaining_amount, credit.currency), "day": day, "days": soon or 0}
     if soon is None:
         return _("%(amount)s expires on %(day)s") % facts

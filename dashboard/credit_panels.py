@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,9 +20,10 @@ from dashboard.credit_display import (
     plan_rows,
 )
 from dashboard.forms.credit import AdjustForm, ApplyForm, IssueForm, ReasonForm
+from dashboard.forms.fields import typed
 from dashboard.templatetags.desk import person
 from registration.models import Conference, Credit, Order
-from registration.money import SYMBOLS, format_money, places
+from registration.money import SYMBOLS, format_money
 from registration.statement import available_with, balance_of, left_with, movements, payable_orders
 
 MOST_ORDERS = 50
@@ -89,21 +89,16 @@ def preview_context(form: ApplyForm, *, resets_amount: bool = False) -> Context:
     plan = form.most_plan() if resets_amount else form.plan()
     possible = bool(plan.parts) and (resets_amount or not form.is_bound or form.is_valid())
     amount = format_money(plan.amount, order.currency)
-    typed = str(form["amount"].value() or "")
+    entered = str(form["amount"].value() or "")
     return {
         "form": form,
         "symbol": SYMBOLS.get(order.currency, order.currency),
         "preview_rows": plan_rows(plan) if possible else [],
         "preview_text": "" if possible else _first_error(form) or _("Choose a credit and an amount to see the result."),
         "submit_label": _("Apply %(amount)s") % {"amount": amount} if possible else _("Apply credit"),
-        "amount_text": _typed(plan.amount, order.currency) if resets_amount or not form.is_bound else typed,
+        "amount_text": typed(plan.amount, order.currency) if resets_amount or not form.is_bound else entered,
         "resets_amount": resets_amount,
     }
-
-
-def _typed(amount: Decimal, currency: str) -> str:
-    """An amount as the field reads it back: digits and one mark."""
-    return f"{amount:.{places(currency)}f}"
 
 
 def _apply_blocked(order: Order, form: ApplyForm) -> str:

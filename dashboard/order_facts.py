@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED
@@ -54,7 +55,9 @@ def useful_action(order: Order, user: Any, reason: str) -> Action | None:
     if OpenItem.Kind.FAILED in kinds and may("registration.refund_order"):
         return Action("resolve", _("Resolve"), f"{detail}#refunds")
     if not reason and may("registration.refund_order"):
-        return Action("refund", _("Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True)
+        return Action(
+            "refund", pgettext("button", "Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True
+        )
     pending = order.status == Order.Status.PENDING
     if pending and getattr(order, "has_credit", False) and may("registration.apply_credit"):
         return Action("credit", _("Apply credit"), reverse("credit_apply", args=[order.reference]), "c", drawer=True)

@@ -271,7 +271,7 @@ class OrderPage:
         due = dispute.get("due_by")
         if not due:
             return text
-        day = date_format(datetime.fromtimestamp(due, UTC), "j F Y")
+        day = date_format(self.conference.localtime(datetime.fromtimestamp(due, UTC)), "DATE_FORMAT")
         return _("%(text)s Evidence due %(day)s.") % {"text": text, "day": day}
 
     def _money(self, amount: Decimal) -> str:

@@ -159,7 +159,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _when(moment: Any) -> str:
-    return date_format(localtime(moment), "j F Y H:i") if moment else ""
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else ""
 
 
 def _chips(words: str, state: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from dashboard.forms.refund import RefundForm
 from registration.models import Order, Payment, Refund, RefundPart
@@ -80,15 +81,14 @@ def preview_context(form: RefundForm) -> dict[str, Any]:
     total = money(order, plan.total_out) if plan else ""
     twice = plan is not None and plan.destination == Destination.CARD_AND_CREDIT
     confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
-    label, shown = _button(total, twice)
     return {
         "order": order,
         "form": form,
         "first_name": first_name(order),
         "rows": preview_rows(order, plan) if plan else [],
         "preview_text": "" if plan else _preview_text(form),
-        "button": label,
-        "button_amount": shown,
+        "button": _("Pay out") if twice else pgettext("button", "Refund"),
+        "button_with_amount": _button(total, twice) if plan else "",
         "twice": twice,
         "total": total,
         "total_value": str(plan.total_out) if plan else "",
@@ -255,9 +255,9 @@ def _preview_text(form: RefundForm) -> str:
     }
 
 
-def _button(total: str, twice: bool) -> tuple[str, str]:
-    """Verb and amount apart: the amount is hidden while the page cannot know it."""
-    return (_("Pay out") if twice else _("Refund")), total
+def _button(total: str, twice: bool) -> str:
+    pattern = _("Pay out %(amount)s") if twice else _("Refund %(amount)s")
+    return pattern % {"amount": total}
 
 
 def page_urls(order: Order) -> dict[str, str]:

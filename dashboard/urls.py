@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),
     path("theme/", account.theme_set, name="theme_set"),
+    path("language/", account.language_set, name="language_set"),
     path("stripe/events/", stripe_events.event_list, name="event_list"),
     path("stripe/events/<int:pk>/", stripe_events.event_detail, name="event_detail"),
     path("stripe/events/<int:pk>/replay/", stripe_events.event_replay, name="event_replay"),

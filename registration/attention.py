@@ -103,7 +103,9 @@ def _dispute_reason(reason: str) -> str:
 
 def _due(item: OpenItem) -> str:
     due: datetime | None = parse_datetime(str(item.facts.get("due_by") or ""))
-    return _(" Evidence is due on %(date)s.") % {"date": date_format(due, "j F Y")} if due else ""
+    if due is None:
+        return ""
+    return _(" Evidence is due on %(date)s.") % {"date": date_format(item.conference.localtime(due), "DATE_FORMAT")}
 
 
 def _unmatched(item: OpenItem) -> str:

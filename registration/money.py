@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 WHOLE_BUT_SENT_WITH_TWO = frozenset(("ISK", "UGX"))
@@ -71,10 +72,15 @@ def format_amount(amount: Decimal, currency: str) -> str:
 
 
 def format_money(amount: Decimal, currency: str) -> str:
-    """``€1,380.00`` in the reader's language; the code stands in for an unknown symbol."""
-    symbol = SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
-    sign = "\N{MINUS SIGN}" if amount < 0 else ""
-    return f"{sign}{symbol}{format_amount(abs(amount), currency)}"
+    """``€1,380.00`` or ``1.380,00 €`` as the reader writes it; the code stands in for an unknown symbol."""
+    values = {"symbol": SYMBOLS.get(currency, currency), "amount": format_amount(abs(amount), currency)}
+    if currency in SYMBOLS:
+        # Translators: an amount of money, "€1,380.00". A no-break space where the language wants one.
+        text = pgettext("money", "%(symbol)s%(amount)s") % values
+    else:
+        # Translators: an amount of a currency named by its code, "CHF 1,380.00", with a no-break space.
+        text = pgettext("money", "%(symbol)s\N{NO-BREAK SPACE}%(amount)s") % values
+    return f"\N{MINUS SIGN}{text}" if amount < 0 else text
 
 
 def split_by_weight(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:

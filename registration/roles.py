@@ -8,6 +8,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.utils.translation import gettext, gettext_noop
 
 LOOK = frozenset(("view_order", "view_refund", "view_credit"))
 SETTLE = LOOK | {"refund_order", "apply_credit"}
@@ -16,12 +17,17 @@ STRIPE = frozenset(("view_stripeevent", "change_stripeevent"))
 SETTINGS = LOOK | STRIPE | {"view_conference", "change_conference"}
 
 ROLES: dict[str, frozenset[str]] = {
-    "Support": SETTLE,
-    "Finance": ALL_MONEY | STRIPE,
-    "Viewer": LOOK,
-    "Administrator": SETTINGS,
+    gettext_noop("Support"): SETTLE,
+    gettext_noop("Finance"): ALL_MONEY | STRIPE,
+    gettext_noop("Viewer"): LOOK,
+    gettext_noop("Administrator"): SETTINGS,
 }
 """Group name to codenames of ``registration``. An administrator does not automatically touch money."""
+
+
+def role_in_words(name: str) -> str:
+    """The name of a role in the reader's language; a group that somebody made is called as they called it."""
+    return gettext(name) if name in ROLES else name
 
 
 def ensure_roles(using: str = DEFAULT_DB_ALIAS) -> dict[str, Group]:

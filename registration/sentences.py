@@ -78,12 +78,20 @@ def person(user: Any) -> str:
     return str(user.get_full_name() or user.get_username())
 
 
+WHERE: dict[str, Any] = {
+    Refund.Destination.CARD: gettext_lazy("original card"),
+    Refund.Destination.CREDIT: gettext_lazy("store credit"),
+    Refund.Destination.SPLIT: gettext_lazy("part card, part store credit"),
+    Refund.Destination.CARD_AND_CREDIT: gettext_lazy("card refund plus the same again as credit"),
+}
+
+
 def _requested(facts: Facts) -> str:
     values = {
         "who": facts.who,
         "amount": facts.money("amount"),
         "left": facts.money("refundable"),
-        "where": str(dict(Refund.Destination.choices).get(facts["destination"], "")).lower(),
+        "where": str(WHERE.get(facts["destination"], "")),
     }
     text = _("%(who)s refunded %(amount)s (%(where)s), %(left)s left") % values
     if facts["fee"]:

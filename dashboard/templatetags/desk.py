@@ -145,10 +145,8 @@ def moment(when: datetime | None) -> str:
     if local.date() == now.date():
         return gettext("today %(time)s") % {"time": date_format(local, "H:i")}
     if local.year == now.year:
-        # Translators: a date format, day and month in words.
-        return date_format(local, gettext("j F")) + date_format(local, " H:i")
-    # Translators: a date format, day, month in words and year.
-    return date_format(local, gettext("j F Y"))
+        return f"{date_format(local, 'MONTH_DAY_FORMAT')} {date_format(local, 'H:i')}"
+    return date_format(local, "DATE_FORMAT")
 
 
 @register.filter
@@ -157,7 +155,8 @@ def age(when: datetime | None) -> SafeString | str:
     if when is None:
         return ""
     minutes = max(0, int((timezone.now() - when).total_seconds() // 60))
-    full = date_format(timezone.localtime(when), "DATETIME_FORMAT")
+    local = timezone.localtime(when)
+    full = f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
     return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), full, _length(minutes))
 
 

@@ -1,10 +1,11 @@
-"""Signing in and out, the theme, and which conference is on the desk."""
+"""Signing in and out, theme and language, and which conference is on the desk."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
@@ -56,14 +57,31 @@ def conference_switch(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 @require_POST
 def theme_set(request: HttpRequest) -> HttpResponse:
     """Remember light or dark; anything else follows the system again."""
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    response = redirect(_safe(request, request.POST.get("next") or _address(came_from)))
+    response = redirect(_came_from(request))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         response.set_cookie("theme", theme, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
     else:
         response.delete_cookie("theme", samesite="Lax")
     return response
+
+
+@login_not_required
+@require_POST
+def language_set(request: HttpRequest) -> HttpResponse:
+    """Remember a language; anything else follows the browser again."""
+    response, name = redirect(_came_from(request)), settings.LANGUAGE_COOKIE_NAME
+    language = request.POST.get("language", "")
+    if language in dict(settings.LANGUAGES):
+        response.set_cookie(name, language, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
+    else:
+        response.delete_cookie(name, samesite="Lax")
+    return response
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page whose form this is."""
+    return _safe(request, request.POST.get("next") or _address(urlsplit(request.headers.get("Referer", ""))))
 
 
 def _page_of(request: HttpRequest) -> str:

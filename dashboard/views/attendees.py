@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from dashboard.access import conferences_of, current_conference, requires
+from dashboard.access import conferences_of, current_conference, put_on_desk, requires
 from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
 from dashboard.templatetags.desk import person
@@ -52,7 +52,7 @@ def attendee_place(request: HttpRequest, pk: int) -> tuple[Any, Conference, list
         raise Http404(_("This attendee is not known at that conference."))
     conference = chosen if chosen in places else places[0]
     # The frame of the page names this conference, whichever the lists show.
-    request.conference = conference  # type: ignore[attr-defined]
+    put_on_desk(request, conference)
     return get_user_model()._default_manager.get(pk=pk), conference, places
 
 

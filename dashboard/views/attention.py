@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from dashboard.access import current_conference, requires
+from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.attention_pages import RELATED, SETTLE, chips, item_context, list_context
 from dashboard.forms.attention import AcknowledgeForm, ItemForm, MatchForm
 from dashboard.refund_outcome import is_htmx
@@ -112,5 +112,5 @@ def _item(request: HttpRequest, pk: int) -> OpenItem:
     visible = OpenItem.objects.filter(conference__in=Conference.objects.visible_to(request.user))
     item = get_object_or_404(visible.select_related(*RELATED), pk=pk)
     # The page's frame shows the item's own conference.
-    request.conference = item.conference  # type: ignore[attr-defined]
+    put_on_desk(request, item.conference)
     return item

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.access import current_conference, get_order_or_404, requires
+from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.credit_answers import answer_change, is_fragment, new_nonce
 from dashboard.credit_display import credit_row
 from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
@@ -95,7 +95,7 @@ def _credit(request: Any, pk: int) -> Credit:
     credit: Credit = get_object_or_404(
         credits.select_related("conference", "user", "source_order", "refund", "issued_by"), pk=pk
     )
-    request.conference = credit.conference
+    put_on_desk(request, credit.conference)
     return credit
 
 
@@ -104,7 +104,7 @@ def _credit(request: Any, pk: int) -> Credit:
 def credit_apply(request: HttpRequest, reference: str) -> HttpResponse:
     """Offer the attendee's credits for a pending order; on submit, pay it from those ticked."""
     order = get_order_or_404(request, reference)
-    request.conference = order.conference  # type: ignore[attr-defined]
+    put_on_desk(request, order.conference)
     if request.method != "POST":
         return _apply_panel(request, order, ApplyForm(order=order))
     form = ApplyForm(request.POST, order=order)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
-from dashboard.access import current_conference, get_order_or_404, requires
+from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
 from dashboard.refund_pages import detail_context, list_context, manual_context
@@ -202,7 +202,7 @@ def _sent_before(order: Order, nonce: str) -> Refund | None:
 def _order(request: HttpRequest, reference: str) -> Order:
     order = get_order_or_404(request, reference)
     # The page's frame shows the order's own conference.
-    request.conference = order.conference  # type: ignore[attr-defined]
+    put_on_desk(request, order.conference)
     return order
 
 
@@ -213,5 +213,5 @@ def _orders(request: HttpRequest) -> Any:
 def _refund(request: HttpRequest, pk: int) -> Refund:
     refunds = Refund.objects.filter(order__in=_orders(request))
     refund = get_object_or_404(refunds.select_related("order__conference", "order__user", "requested_by"), pk=pk)
-    request.conference = refund.order.conference  # type: ignore[attr-defined]
+    put_on_desk(request, refund.order.conference)
     return refund

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from dashboard.access import current_conference, requires
+from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.refund_outcome import is_htmx
 from dashboard.stripe_event_pages import REPLAY, detail_context, list_context
 from registration.models import Conference, StripeEvent
@@ -63,5 +63,5 @@ def _event(request: HttpRequest, pk: int) -> StripeEvent:
     visible = StripeEvent.objects.filter(conference__in=Conference.objects.visible_to(request.user))
     event = get_object_or_404(visible.select_related("conference"), pk=pk)
     # The page's frame shows the event's own conference.
-    request.conference = event.conference  # type: ignore[attr-defined]
+    put_on_desk(request, event.conference)
     return event

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -66,6 +68,10 @@ class Conference(models.Model):
     def __str__(self) -> str:
         """The name staff know it by."""
         return self.name
+
+    def localtime(self, moment: datetime) -> datetime:
+        """A moment on the clocks of the conference's place: deadlines and days are counted there."""
+        return moment.astimezone(ZoneInfo(self.timezone))
 
     @property
     def webhook_secrets(self) -> list[str]:

@@ -193,18 +193,19 @@ def _why_unusable(payment: Payment) -> str:
     dispute = payment.dispute or {}
     if dispute.get("status") == "lost":
         return _("Not refundable: disputed%(when)s and lost; the bank has taken the money back.") % {
-            "when": _on(_(" on %(date)s"), dispute.get("created")),
+            "when": _on(_(" on %(date)s"), dispute.get("created"), payment),
         }
     return _("Not refundable: disputed%(when)s%(due)s.") % {
-        "when": _on(_(" on %(date)s"), dispute.get("created")),
-        "due": _on(_(", evidence due %(date)s"), dispute.get("due_by")),
+        "when": _on(_(" on %(date)s"), dispute.get("created"), payment),
+        "due": _on(_(", evidence due %(date)s"), dispute.get("due_by"), payment),
     }
 
 
-def _on(pattern: str, epoch: int | None) -> str:
+def _on(pattern: str, epoch: int | None, payment: Payment) -> str:
     if not epoch:
         return ""
-    return pattern % {"date": date_format(datetime.fromtimestamp(epoch, UTC), "j F")}
+    moment = payment.order.conference.localtime(datetime.fromtimestamp(epoch, UTC))
+    return pattern % {"date": date_format(moment, "MONTH_DAY_FORMAT")}
 
 
 def usable(payment: Payment) -> bool:

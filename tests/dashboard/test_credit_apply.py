@@ -204,7 +204,7 @@ def test_several_credits_pay_together_oldest_expiry_first(
         ("", "Enter an amount like 12.50."),
         ("0", "Enter an amount like 12.50."),
         ("-5", "Enter an amount like 12.50."),
-        ("1.005", "Enter an amount like 12.50."),
+        ("1.005", "1.005 can be read in two ways."),
         ("50.01", "Enter €50.00 or less"),
     ],
 )

@@ -12,7 +12,7 @@ from dashboard.urls import urlpatterns
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
 from tests.cast import client_of, make_credit, make_order, make_staff
 
-OPEN_TO_ALL = {"login", "logout", "theme_set", "healthz", "readyz", "stripe_webhook"}
+OPEN_TO_ALL = {"login", "logout", "theme_set", "language_set", "healthz", "readyz", "stripe_webhook"}
 POST_ONLY = {
     "order_selection",
     "refund_preview",
@@ -23,6 +23,7 @@ POST_ONLY = {
     "conference_switch",
     "logout",
     "theme_set",
+    "language_set",
 }
 ALL = {"Finance", "Support", "Viewer", "Administrator"}
 SETTLE, FINANCE, EVENTS = {"Finance", "Support"}, {"Finance"}, {"Finance", "Administrator"}

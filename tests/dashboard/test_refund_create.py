@@ -24,7 +24,7 @@ def test_form_opens_in_the_drawer(grace_client: Client, order: Order) -> None:
     assert "Refund " + order.reference in html
     assert "Full €80.00" in html
     assert "Visa ending 4242. Arrives in 5 to 10 business days." in html
-    assert "€80.00</span></button>" in html
+    assert "Refund €80.00</span>" in html
 
 
 def test_form_is_a_page_without_script(grace_client: Client, order: Order) -> None:

@@ -77,7 +77,8 @@ def test_amounts_are_written_in_the_readers_form() -> None:
     assert format_money(Decimal("-5"), "JPY") == "\N{MINUS SIGN}¥5"
     assert format_money(Decimal("5.5"), "CHF") == "CHF\N{NO-BREAK SPACE}5.50"
     with translation.override("de"):
-        assert format_money(Decimal("1380.00"), "EUR") == "€1.380,00"
+        assert format_money(Decimal("1380.00"), "EUR") == "1.380,00\N{NO-BREAK SPACE}€"
+        assert format_money(Decimal("-5.5"), "CHF") == "\N{MINUS SIGN}5,50\N{NO-BREAK SPACE}CHF"
 
 
 @pytest.mark.parametrize("amount", ["0", "0.000", "1.50000", "1E+3", "12." + "0" * 40])
