@@ -6,20 +6,29 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from registration.money import places
 
 WHOLE_DIGITS = 10
 """What the database holds in front of the decimal mark."""
+GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*(?![0-9])")
+"""Digits in threes: ``1,234`` or ``1.234.567``, which may be the whole of an amount or the part before its mark."""
 PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?")
 
 
-class AmountField(forms.CharField):
-    """An amount in major units of one currency, typed as ``12.50`` or ``12,50``.
+def typed(amount: Decimal, currency: str) -> str:
+    """An amount as its reader would type it: their decimal mark, and nothing between the thousands."""
+    return number_format(amount, places(currency), use_l10n=True, force_grouping=False)
 
-    One mark with at most the currency's places behind it is unambiguous; anything else that could be read in two
-    ways, like ``1,234``, is refused with a sentence that says what to type.
+
+class AmountField(forms.CharField):
+    """An amount in major units of one currency, typed as ``12.50``, ``12,50``, ``1.234,50`` or ``1,234.50``.
+
+    Both ways of writing are understood in every language, because what can be read in one way only means the same
+    to everybody. What can be read in two, like ``1,234``, is refused with a sentence that says what to type.
     """
 
     def __init__(self, *, currency: str = "USD", **options: Any) -> None:
@@ -41,6 +50,10 @@ class AmountField(forms.CharField):
         )
         self.error_messages["required"] = self.error_messages["amount"]
 
+    def prepare_value(self, value: Any) -> Any:
+        """Show what the form proposes as the reader would type it; what was typed stays as it is."""
+        return typed(value, self.currency) if isinstance(value, Decimal) else value
+
     def clean(self, value: Any) -> Decimal | None:
         """Return the amount, or nothing for an optional field left empty.
 
@@ -50,11 +63,30 @@ class AmountField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        match = self.pattern.fullmatch(text)
+        match = self.pattern.fullmatch(self._ungrouped(text))
         amount = Decimal(".".join(filter(None, match.groups()))) if match else Decimal(0)
         if amount <= 0:
             raise ValidationError(self.error_messages["amount"], code="amount")
         return amount
+
+    def _ungrouped(self, text: str) -> str:
+        """Take out the marks between thousands.
+
+        Raises:
+            ValidationError: The only mark could as well be the decimal one.
+        """
+        grouped = GROUPED.match(text)
+        if grouped is None:
+            return text
+        mark, digits, rest = grouped[1], grouped[0], text[grouped.end() :]
+        if rest.startswith(mark):
+            return text
+        plain = digits.replace(mark, "")
+        if not rest and digits.count(mark) == 1 and places(self.currency):
+            example = typed(Decimal(plain), self.currency)
+            sentence = gettext("%(text)s can be read in two ways. If you mean thousands, enter %(example)s.")
+            raise ValidationError(sentence % {"text": text, "example": example}, code="ambiguous")
+        return plain + rest
 
 
 class PercentField(forms.CharField):

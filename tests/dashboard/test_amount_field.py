@@ -4,8 +4,12 @@ from decimal import Decimal
 
 import pytest
 from django import forms
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard.forms.fields import AmountField, PercentField
+from registration.money import format_amount
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,12 @@ from dashboard.forms.fields import AmountField, PercentField
         ("0.01", "0.01"),
         ("0012.50", "12.50"),
         ("9999999999.99", "9999999999.99"),
+        ("1,234.50", "1234.50"),
+        ("1.234,50", "1234.50"),
+        ("1234,5", "1234.5"),
+        ("12.345,6", "12345.6"),
+        ("1.234.567", "1234567"),
+        ("1,234,567.89", "1234567.89"),
     ],
 )
 def test_unambiguous_amount_is_understood(text: str, amount: str) -> None:
@@ -34,14 +44,18 @@ def test_unambiguous_amount_is_understood(text: str, amount: str) -> None:
         "\N{MINUS SIGN}5",
         "0",
         "0.00",
-        "12.505",
         "1e5",
         "1E5",
         "NaN",
         "Infinity",
-        "1,234.56",
-        "1.234,56",
-        "1,234",
+        "1234.567",
+        "0.123",
+        "1,2345",
+        "1.234,567",
+        "1,234,567,89",
+        "1.234.56",
+        "0.123,45",
+        "123.456.789.012",
         "1 234",
         "1_000",
         "12.",
@@ -65,14 +79,43 @@ def test_anything_else_is_told_what_to_type(text: str) -> None:
     assert refusal.value.messages == ["Enter an amount like 12.50."]
 
 
-@pytest.mark.parametrize("text", ["12.50", "12,5", "1.250", "1,250", "0", "1e3"])
+@pytest.mark.trap(39)
+@pytest.mark.parametrize("text", ["1,234", "1.234", "12.505", "999,999"])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_can_be_read_in_two_ways_is_never_guessed(text: str, language: str) -> None:
+    with translation.override(language), pytest.raises(forms.ValidationError) as refusal:
+        AmountField(currency="EUR").clean(text)
+
+    example = f"{text.replace(',', '').replace('.', '')}{'.' if language == 'en' else ','}00"
+    [sentence] = refusal.value.messages
+    assert text in sentence
+    assert example in sentence
+    assert AmountField(currency="EUR").clean(example) == Decimal(example.replace(",", "."))
+
+
+@given(
+    st.decimals(min_value="0.01", max_value="9999999998.00", places=2),
+    st.sampled_from(["EUR", "JPY"]),
+    st.sampled_from(["en", "de"]),
+)
+def test_what_the_desk_writes_it_also_reads(amount: Decimal, currency: str, language: str) -> None:
+    amount = amount if currency == "EUR" else amount.to_integral_value() + 1
+    field = AmountField(currency=currency)
+
+    with translation.override(language):
+        assert field.clean(format_amount(amount, currency)) == amount
+        assert field.clean(field.prepare_value(amount)) == amount
+
+
+@pytest.mark.parametrize("text", ["12.50", "12,5", "1.234,50", "0", "1e3"])
 def test_yen_are_whole(text: str) -> None:
     with pytest.raises(forms.ValidationError, match=r"Enter a whole amount like 1250\."):
         AmountField(currency="JPY").clean(text)
 
 
-def test_yen_are_understood() -> None:
-    assert AmountField(currency="JPY").clean("1250") == Decimal("1250")
+@pytest.mark.parametrize("text", ["1250", "1,250", "1.250"])
+def test_yen_are_understood(text: str) -> None:
+    assert AmountField(currency="JPY").clean(text) == Decimal("1250")
 
 
 def test_optional_amount_may_stay_empty() -> None:
@@ -83,10 +126,10 @@ def test_refused_text_stays_in_the_form() -> None:
     class OneAmount(forms.Form):
         amount = AmountField(currency="EUR")
 
-    form = OneAmount({"amount": "1,234.56"})
+    form = OneAmount({"amount": "1,2345"})
 
     assert form.errors == {"amount": ["Enter an amount like 12.50."]}
-    assert 'value="1,234.56"' in str(form["amount"])
+    assert 'value="1,2345"' in str(form["amount"])
     assert 'type="text"' in str(form["amount"])
 
 

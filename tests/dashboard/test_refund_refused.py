@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-5", "0", "0.00", "12.505", "1e5", "NaN", "1,234.56", "1.234,56", "１２", "9" * 10_000, "99999999999"],
+    ["", "-5", "0", "0.00", "12.5055", "1e5", "NaN", "1,2345.6", "1.23,56", "１２", "9" * 10_000, "99999999999"],
 )
 def test_amount_that_is_none_is_told_what_to_type(grace_client: Client, order: Order, text: str) -> None:
     response = grace_client.post(refund_url(order), filled(order, amount=text), headers=HTMX)
@@ -32,6 +32,15 @@ def test_amount_that_is_none_is_told_what_to_type(grace_client: Client, order: O
     assert '<a href="#id_amount">Enter an amount like 12.50.</a>' in html
     assert f'value="{text}"' in html or not text
     assert "Wrote in on Monday" in html
+    assert_nothing_changed(order)
+
+
+@pytest.mark.trap(39)
+def test_amount_with_two_readings_is_asked_about(grace_client: Client, order: Order) -> None:
+    response = grace_client.post(refund_url(order), filled(order, amount="1.234"), headers=HTMX)
+
+    assert response.status_code == 422
+    assert "1.234 can be read in two ways. If you mean thousands, enter 1234.00." in response.content.decode()
     assert_nothing_changed(order)
 
 
