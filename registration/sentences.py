@@ -99,6 +99,22 @@ def _requested(facts: Facts) -> str:
     return text
 
 
+def _proposed(facts: Facts) -> str:
+    return _("%(who)s proposed to refund %(amount)s (%(where)s); a second person decides") % {
+        "who": facts.who,
+        "amount": facts.money("amount"),
+        "where": str(WHERE.get(facts["destination"], "")),
+    }
+
+
+def _decided(pattern: str) -> Callable[[Facts], str]:
+    def words(facts: Facts) -> str:
+        values = {"who": facts.who, "amount": facts.money("amount"), "number": facts["number"]}
+        return str(_(pattern)) % (values | {"proposer": facts["proposer"], "reason": facts["reason"]})
+
+    return words
+
+
 def _moved(pattern: str) -> Callable[[Facts], str]:
     def words(facts: Facts) -> str:
         return str(_(pattern)) % {
@@ -131,6 +147,11 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "payment_failed": _moved(gettext_noop("%(amount)s from %(instrument)s did not arrive")),
     "payment_late": _moved(gettext_noop("%(amount)s arrived late from %(instrument)s")),
     "refund_requested": _requested,
+    "refund_proposed": _proposed,
+    "refund_approved": _decided(gettext_noop("%(who)s approved %(amount)s, proposed by %(proposer)s")),
+    "refund_rejected": _decided(gettext_noop("%(who)s rejected %(amount)s, proposed by %(proposer)s: %(reason)s")),
+    "refund_withdrawn": _decided(gettext_noop("%(who)s withdrew the proposal to refund %(amount)s")),
+    "refund_undone": _decided(gettext_noop("%(who)s took %(amount)s back before it was sent")),
     "refund_part_requested": _moved(gettext_noop("%(amount)s approved")),
     "refund_part_unconfirmed": _moved(gettext_noop("Stripe did not answer about %(amount)s; being verified")),
     "refund_part_pending": _moved(gettext_noop("%(amount)s to %(instrument)s is pending at Stripe")),

@@ -49,6 +49,10 @@ class Conference(models.Model):
     refund_destination = models.CharField(max_length=6, choices=Destination, default=Destination.CARD)
     support_refund_limit = money_field(null=True, blank=True)
     """Most that staff without ``refund_without_limit`` may refund at once; empty means no limit."""
+    support_daily_limit = money_field(null=True, blank=True)
+    """Most that one of them may refund in a day; empty means no limit."""
+    undo_seconds = models.PositiveSmallIntegerField(default=8)
+    """How long a refund from the form can be taken back before it is sent; 0 sends it at once."""
     credit_validity_days = models.PositiveIntegerField(null=True, blank=True)
     """How long a new credit lasts; empty means it does not expire."""
 
@@ -62,6 +66,10 @@ class Conference(models.Model):
             models.CheckConstraint(
                 condition=Q(support_refund_limit__isnull=True) | Q(support_refund_limit__gte=0),
                 name="conference_support_limit_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(support_daily_limit__isnull=True) | Q(support_daily_limit__gte=0),
+                name="conference_daily_limit_not_negative",
             ),
         ]
 

@@ -96,6 +96,13 @@ class Refund(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    hold_until = models.DateTimeField(null=True, blank=True)
+    """While it is set nothing is sent; it is taken away when the time to undo is over."""
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    """The second person, who approved or rejected what ``requested_by`` proposed."""
+    decided_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -103,12 +110,21 @@ class Refund(models.Model):
         """Constraints."""
 
         ordering = ("-pk",)
+        permissions = [("approve_refund", _("Can approve or reject what a colleague proposed"))]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive"),
             models.CheckConstraint(condition=Q(fee_amount__gte=0), name="refund_fee_not_negative"),
             models.CheckConstraint(condition=~Q(currency=""), name="refund_has_currency"),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=models.F("requested_by")),
+                name="refund_never_approved_by_its_proposer",
+            ),
         ]
-        indexes = [models.Index(fields=["state", "-id"], name="refund_state_newest")]
+        indexes = [
+            models.Index(fields=["state", "-id"], name="refund_state_newest"),
+            models.Index(fields=["amount", "-created_at"], name="refund_same_amount"),
+            models.Index(fields=["hold_until"], condition=Q(hold_until__isnull=False), name="refund_held"),
+        ]
 
     def __str__(self) -> str:
         """The number staff quote."""
@@ -118,6 +134,11 @@ class Refund(models.Model):
     def number(self) -> str:
         """``RF-1043``."""
         return f"RF-{self.pk:04d}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was decided and can still be undone, because nothing is sent yet."""
+        return self.state == State.REQUESTED and self.hold_until is not None
 
     @property
     def is_open(self) -> bool:

@@ -62,5 +62,13 @@ class RefundUnconfirmed(RefundOutcome):
     """Stripe gave no answer we can trust; the sum stays reserved and is being verified."""
 
 
+class RefundProposed(RefundOutcome):
+    """Above the limit of whoever asked: the sum is reserved, and a second person decides."""
+
+
+class RefundHeld(RefundOutcome):
+    """Decided and committed, and not sent before the time to undo it is over."""
+
+
 class RefundRefused(RefundOutcome):
     """Stripe refused; no money moved and the sum is refundable again."""

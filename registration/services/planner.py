@@ -161,7 +161,7 @@ def blocked_reason(order: Order) -> str:
     if usable_payments and order.refundable_amount > 0:
         return ""
     if payments and not usable_payments:
-        return _why_unusable(payments[0])
+        return why_unusable(payments[0])
     if order.reserved_amount > 0:
         return _("Not refundable: %(amount)s is on its way and nothing else is left.") % {
             "amount": format_money(order.reserved_amount, order.currency)
@@ -182,7 +182,8 @@ def _not_refundable_status(order: Order) -> str:
     return sentences.get(Order.Status(order.status), _("Not refundable."))
 
 
-def _why_unusable(payment: Payment) -> str:
+def why_unusable(payment: Payment) -> str:
+    """Why nothing of a payment may go back, as a sentence for staff."""
     if payment.currency != payment.order.currency:
         return _("Not refundable: it was paid in %(theirs)s and the order is in %(ours)s. Ask an administrator.") % {
             "theirs": payment.currency,
@@ -209,8 +210,13 @@ def _on(pattern: str, epoch: int | None, payment: Payment) -> str:
 
 
 def usable(payment: Payment) -> bool:
-    """Whether anything of a payment may go back now: in the order's currency, not disputed, in the key's own mode."""
-    if payment.refundable_amount <= 0 or payment.is_disputed or payment.currency != payment.order.currency:
+    """Whether anything of a payment may go back now."""
+    return payment.refundable_amount > 0 and may_go_back(payment)
+
+
+def may_go_back(payment: Payment) -> bool:
+    """Whether Stripe would take a refund of it: in the order's currency, not disputed, in the key's own mode."""
+    if payment.is_disputed or payment.currency != payment.order.currency:
         return False
     return payment.livemode is None or payment.livemode == payment.order.conference.uses_live_key
 

@@ -6,15 +6,16 @@ The three steps of a refund are in ``money.md``: decide (here), send (``sending`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import (
     Credit,
-    OpenItem,
     Order,
     Payment,
     Refund,
@@ -24,14 +25,23 @@ from registration.models import (
 )
 from registration.models.refund import OVER, RESERVING, State
 from registration.money import ZERO, format_money
+from registration.services.approval import ask_for_approval, waiting_words
+from registration.services.begin import begin
 from registration.services.credit_payment import pay_from_credits
-from registration.services.errors import DuplicateSubmit, RefundError, RefundRefused, RefundUnconfirmed, StaleBalance
+from registration.services.errors import (
+    DuplicateSubmit,
+    RefundError,
+    RefundHeld,
+    RefundProposed,
+    RefundRefused,
+    RefundUnconfirmed,
+    StaleBalance,
+)
 from registration.services.history import record
+from registration.services.limits import one_at_a_time, why_above_limit
 from registration.services.lines import line_item_balances
-from registration.services.open_items import close_items
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.sending import send_part
-from registration.services.settle import settle_order, settle_refund
 
 Channel = RefundPart.Channel
 Destination = Refund.Destination
@@ -57,6 +67,8 @@ class RefundService:
         balance_seen: Decimal | None = None,
         retry_of: Refund | None = None,
         after_end: bool = False,
+        propose: bool = False,
+        hold_seconds: int = 0,
     ) -> Credit:
         """Give some or all of what an order paid back, and issue the credit note.
 
@@ -77,6 +89,8 @@ class RefundService:
             balance_seen: The refundable balance that the operator saw.
             retry_of: The failed refund that this one tries again.
             after_end: Also what a refunded or cancelled order still holds (paid late, or above its total).
+            propose: Above the limit of ``staff_user``, reserve the sum and ask a second person instead of refusing.
+            hold_seconds: How long it can be undone before anything is sent; somebody then calls ``release_refund``.
 
         Returns:
             The new credit note: AVAILABLE, or PAID_OUT with nothing left to spend when only the card was refunded.
@@ -85,6 +99,8 @@ class RefundService:
             RefundError: Not refundable, not by this amount, or stale. Nothing changed.
             DuplicateSubmit: ``nonce`` was used; carries the first refund.
             RefundRefused: Stripe refused; no money moved.
+            RefundProposed: With ``propose``: it waits for a second person.
+            RefundHeld: With ``hold_seconds``: it waits to be sent.
             RefundUnconfirmed: No answer to trust; the sum stays reserved and is being verified.
             RuntimeError: Called inside a transaction of the caller's.
         """
@@ -101,7 +117,7 @@ class RefundService:
                     fee_amount=fee_amount,
                     after_end=after_end,
                 )
-                _check_limit(fresh, plan, staff_user)
+                above = _check_limit(fresh, plan, staff_user, propose=propose)
                 _check_lines(fresh, line_amounts or {}, amount)
                 _check_retry(fresh, retry_of)
                 refund = Refund.objects.create(
@@ -116,6 +132,8 @@ class RefundService:
                     nonce=nonce,
                     retry_of=retry_of,
                     requested_by=staff_user,
+                    state=State.AWAITING_APPROVAL if above else State.REQUESTED,
+                    hold_until=_hold_until(0 if above else hold_seconds),
                 )
                 _write_parts(fresh, refund, plan, line_amounts or {})
         except IntegrityError as error:
@@ -205,16 +223,17 @@ def _explained(error: IntegrityError, nonce: str | None) -> RefundError:
     return RefundError(_("Someone else refunded this order at the same moment. Reload it and check."))
 
 
-def _check_limit(order: Order, plan: RefundPlan, staff_user: Any) -> None:
-    """Hold staff without the permission to the conference's limit per refund."""
-    limit = order.conference.support_refund_limit
-    if limit is None or staff_user is None or staff_user.has_perm("registration.refund_without_limit"):
-        return
-    if plan.total_out > limit:
-        raise RefundError(
-            _("You can refund up to %(limit)s at once. Ask Finance for more.")
-            % {"limit": format_money(limit, order.currency)}
-        )
+def _check_limit(order: Order, plan: RefundPlan, staff_user: Any, *, propose: bool) -> bool:
+    """Whether a second person has to decide; refuse what is above the limit and not meant as a proposal."""
+    one_at_a_time(order.conference, staff_user)
+    above = why_above_limit(order, plan.total_out, staff_user)
+    if above and not propose:
+        raise RefundError(above)
+    return bool(above)
+
+
+def _hold_until(seconds: int) -> datetime | None:
+    return timezone.now() + timedelta(seconds=seconds) if seconds > 0 else None
 
 
 def _check_lines(order: Order, line_amounts: Mapping[int, Decimal], amount: Decimal) -> None:
@@ -248,27 +267,18 @@ def _write_parts(order: Order, refund: Refund, plan: RefundPlan, line_amounts: M
             channel=planned.channel,
             amount=planned.amount,
             currency=order.currency,
+            state=refund.state,
         )
     RefundLine.objects.bulk_create(
         RefundLine(refund=refund, line_item_id=key, amount=wanted) for key, wanted in line_amounts.items()
     )
-    record(order, "refund_requested", actor=refund.requested_by, refund=refund, facts=_request_facts(refund, plan))
-    if refund.retry_of is not None:
-        _close_failure(order, refund, refund.retry_of)
-    if not any(part.channel == Channel.STRIPE for part in plan.parts):
-        settle_refund(order, refund, actor=refund.requested_by)
-        settle_order(order)
-
-
-def _close_failure(order: Order, refund: Refund, failed: Refund) -> None:
-    """A retry settles what was open about the refund it tries again."""
-    for part in failed.parts.all():
-        close_items(
-            OpenItem.Kind.FAILED,
-            f"part:{part.pk}",
-            conference=order.conference,
-            resolution=f"Tried again as {refund.number}",
-        )
+    is_proposal = refund.state == State.AWAITING_APPROVAL
+    kind = "refund_proposed" if is_proposal else "refund_requested"
+    record(order, kind, actor=refund.requested_by, refund=refund, facts=_request_facts(refund, plan))
+    if is_proposal:
+        ask_for_approval(order, refund)
+    elif not refund.is_held:
+        begin(order, refund)
 
 
 def _request_facts(refund: Refund, plan: RefundPlan) -> dict[str, Any]:
@@ -287,6 +297,10 @@ def _request_facts(refund: Refund, plan: RefundPlan) -> dict[str, Any]:
 def _result(refund: Refund) -> Credit:
     """The credit note of a refund that was accepted, or the sentence for one that was not."""
     refund.refresh_from_db()
+    if refund.state == State.AWAITING_APPROVAL:
+        raise RefundProposed(waiting_words(refund), refund)
+    if refund.is_held:
+        raise RefundHeld(_("%(number)s is sent in a moment; until then it can be undone.") % {"number": refund}, refund)
     if refund.state in RESERVING:
         raise RefundUnconfirmed(
             _("%(number)s is being verified with Stripe; do not send it again. The amount stays reserved.")

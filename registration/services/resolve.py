@@ -13,6 +13,7 @@ from registration.models import Refund, RefundPart
 from registration.models.refund import State
 from registration.services.sending import send_part
 from registration.services.settle import apply_snapshot
+from registration.services.undo import send_due
 from registration.stripe_gateway import StripeProblem, gateway_for
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ LEAVE_TO_ITS_REQUEST = timedelta(seconds=60)
 
 
 def resolve_open(limit: int | None = None, *, at_once: bool = False) -> Counter[str]:
-    """Send or look up every part whose outcome is not known.
+    """Send or look up every part whose outcome is not known, and what could be undone until now.
 
     Args:
         limit: At most this many parts.
@@ -31,7 +32,10 @@ def resolve_open(limit: int | None = None, *, at_once: bool = False) -> Counter[
     Returns:
         How many parts ended up in which state.
     """
-    parts = RefundPart.objects.filter(channel=Channel.STRIPE, state__in=(State.REQUESTED, State.UNCONFIRMED))
+    send_due(limit, at_once=at_once)
+    parts = RefundPart.objects.filter(
+        channel=Channel.STRIPE, state__in=(State.REQUESTED, State.UNCONFIRMED), refund__hold_until__isnull=True
+    )
     if not at_once:
         young = Q(state=State.REQUESTED, created_at__gt=timezone.now() - LEAVE_TO_ITS_REQUEST)
         parts = parts.exclude(young)

@@ -37,7 +37,7 @@ def send_part(part: RefundPart) -> RefundPart:
         The part as it now stands.
     """
     part = RefundPart.objects.select_related("refund__order__conference", "payment").get(pk=part.pk)
-    if part.state not in (State.REQUESTED, State.UNCONFIRMED):
+    if part.state not in (State.REQUESTED, State.UNCONFIRMED) or part.refund.hold_until is not None:
         return part
     may_have_happened = part.sent_at is not None
     try:
@@ -65,7 +65,8 @@ def _key_is_safe(part: RefundPart) -> bool:
 def _send(gateway: StripeGateway, part: RefundPart) -> None:
     """Send under the part's key; where the answer does not settle it, look the refund up."""
     was_sent_before = part.sent_at is not None
-    RefundPart.objects.filter(pk=part.pk).update(sent_at=part.sent_at or timezone.now(), attempts=F("attempts") + 1)
+    if not _claim(part):
+        return
     try:
         apply_snapshot(part, _patiently(gateway, part))
     except StripeRefused as refusal:
@@ -78,6 +79,15 @@ def _send(gateway: StripeGateway, part: RefundPart) -> None:
             raise
         # Stripe keeps giving this answer, so what it did is seen only in its list.
         _look_up(gateway, part, refusal=problem)
+
+
+def _claim(part: RefundPart) -> bool:
+    """Mark the part as sent, unless it was cancelled or ended since it was read; from here on nobody cancels it.
+
+    One statement decides, against the one in ``undo`` that cancels what was never marked.
+    """
+    open_parts = RefundPart.objects.filter(pk=part.pk, state__in=(State.REQUESTED, State.UNCONFIRMED))
+    return bool(open_parts.update(sent_at=part.sent_at or timezone.now(), attempts=F("attempts") + 1))
 
 
 def _patiently(gateway: StripeGateway, part: RefundPart) -> RefundSnapshot:

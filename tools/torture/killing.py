@@ -16,7 +16,7 @@ def places() -> dict[str, tuple[Any, str]]:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from registration.models import Refund, RefundPart
-    from registration.services import credit_payment, refund, sending, settle
+    from registration.services import credit_payment, refund, sending, settle, undo
     from registration.stripe_gateway import StripeGateway
 
     return {
@@ -35,6 +35,9 @@ def places() -> dict[str, tuple[Any, str]]:
         "result": (refund, "_result"),
         "part.save": (RefundPart, "save"),
         "refund.save": (Refund, "save"),
+        "undo.lock": (undo, "lock"),
+        "undo.begin": (undo, "begin"),
+        "undo.settle": (undo, "settle_order"),
         "credit.pay": (credit_payment, "_pay"),
         "credit.complete": (credit_payment, "complete_if_paid"),
         "credit.intents": (credit_payment, "cancel_open_intents"),

@@ -16,6 +16,7 @@ from registration.services.credit import CreditService
 from registration.services.credit_payment import release_due
 from registration.services.events import process_due
 from registration.services.resolve import resolve_open
+from registration.services.undo import send_due
 
 AT_ONCE = 200
 """Most of one kind before the others have their turn."""
@@ -55,7 +56,7 @@ def work(stopping: threading.Event, *, sweeping: bool) -> None:
         stopping: Set when no further step should begin.
         sweeping: Whether to look at open refunds and credits as well as at events.
     """
-    steps: list[Callable[[int], object]] = [process_due]
+    steps: list[Callable[[int], object]] = [process_due, send_due]
     if sweeping:
         steps += [resolve_open, CreditService.expire_due, release_due]
     for step in steps:
