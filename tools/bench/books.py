@@ -100,6 +100,8 @@ class Books:
             refunded_amount=money(sale.refunded),
             reserved_amount=money(sale.reserved),
             refundable_amount=money(sale.refundable),
+            history_length=len(sale.events),
+            opening_status=Order.Status.PENDING,
         )
         workshop = sale.total // 4 if sale.total > 50_000 else 0
         for what, amount in (("Conference pass", sale.total - workshop), ("Workshop", workshop)):

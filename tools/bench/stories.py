@@ -234,6 +234,8 @@ def unpaid(books: Books, person: Person, at: int) -> None:
     sale = books.sale(person, at, price(books), status=status)
     if status == Order.Status.PENDING:
         sale.hold_until = at + 90 * DAY
+    else:
+        sale.events.append(Event(at + DAY, "order_released", {"reason": "Not paid in time."}))
     if books.dice.random() < 0.5:
         pay_card(books, sale, sale.total, status=tried)
     finish(books, sale)
