@@ -60,7 +60,7 @@ def theme_set(request: HttpRequest) -> HttpResponse:
     response = redirect(_came_from(request))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        response.set_cookie("theme", theme, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
+        _remember(request, response, "theme", theme)
     else:
         response.delete_cookie("theme", samesite="Lax")
     return response
@@ -73,10 +73,14 @@ def language_set(request: HttpRequest) -> HttpResponse:
     response, name = redirect(_came_from(request)), settings.LANGUAGE_COOKIE_NAME
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES):
-        response.set_cookie(name, language, max_age=YEAR_SECONDS, samesite="Lax", secure=request.is_secure())
+        _remember(request, response, name, language)
     else:
         response.delete_cookie(name, samesite="Lax")
     return response
+
+
+def _remember(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:
+    response.set_cookie(name, value, max_age=YEAR_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure())
 
 
 def _came_from(request: HttpRequest) -> str:
