@@ -22,6 +22,8 @@ class Region:
         family_first: Whether the family name is said first.
         weight: How often its people come to a conference abroad.
         home: Currency of the conference that they come to in numbers.
+        passport: Whether a conference abroad knows them by the names in their passport, in Latin letters: few machines
+            there could show the others.
     """
 
     given: str
@@ -30,6 +32,7 @@ class Region:
     family_first: bool = False
     weight: int = 3
     home: str = ""
+    passport: bool = False
 
 
 REGIONS = (
@@ -105,6 +108,7 @@ REGIONS = (
         family_first=True,
         weight=1,
         home="JPY",
+        passport=True,
     ),
     Region(
         "伟明=weiming 晓雨=xiaoyu 建国=jianguo 丽华=lihua 子涵=zihan 思远=siyuan",
@@ -112,6 +116,7 @@ REGIONS = (
         "yunduan-mail chengzi-dev",
         family_first=True,
         weight=1,
+        passport=True,
     ),
     Region(
         "민준=minjun 서연=seoyeon 지후=jihu 하은=haeun 도윤=doyun 수아=sua",
@@ -119,12 +124,14 @@ REGIONS = (
         "haneul-post dalbit-dev",
         family_first=True,
         weight=1,
+        passport=True,
     ),
     Region(
         "प्रिया=priya अर्जुन=arjun कविता=kavita रोहन=rohan मीनाक्षी=meenakshi विक्रम=vikram",
         "रघुनाथनकर=raghunathankar देशमुखिया=deshmukhiya चतुर्वेदक=chaturvedak अय्यरमणि=iyermani",
         "meghdoot-mail sahyadri-tech",
         weight=1,
+        passport=True,
     ),
     Region(
         "Aarav Lakshmi Thiruvengadam Parvathi Farhan Nusrat Sanduni Kasun Tshering Bishnu",
@@ -163,7 +170,7 @@ REGIONS = (
 )
 
 COMPANIES = (
-    "Meridian Analytics, Nimbleworks SARL, Schreibstube GmbH, Cobalto Sur S.L., Fjordholm Bank IT, 株式会社くもソフト,"
+    "Meridian Analytics, Nimbleworks SARL, Schreibstube GmbH, Cobalto Sur S.L., Fjordholm Bank IT, Kumosoft K.K.,"
     " Officina Dati S.r.l., Thornfield & Daughters, Accra Works Ltd, Kodownia Sp. z o.o., Lindenpost AG, Baystack Inc.,"
     " Sahyadri Technologies, Università di Miraflor, Студія «Садок», Norrsken Labs AB, Prairie Works LLC, נחל־קוד בע״מ"
 ).split(", ")
@@ -203,6 +210,8 @@ def people(rng: random.Random, home: str = "", seen: dict[str, int] | None = Non
         region = rng.choices(REGIONS, weights)[0]
         given, given_latin = _pick(rng, region.given)
         family, family_latin = _pick(rng, region.family)
+        if region.passport and region.home != home:
+            given, family = given_latin.capitalize(), family_latin.capitalize()
         address = f"{given_latin}.{family_latin}"
         seen[address] = seen.get(address, 0) + 1
         number = seen[address] if seen[address] > 1 else ""

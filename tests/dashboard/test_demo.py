@@ -84,6 +84,15 @@ def test_attendees_are_the_same_every_time_and_share_no_address() -> None:
     assert all(person.email.endswith(".example") and person.email.isascii() for person in crowd)
 
 
+def test_names_abroad_are_in_letters_that_machines_there_can_show() -> None:
+    abroad, home = people(random.Random(7), "EUR"), people(random.Random(7), "JPY")
+
+    assert not any(
+        "\u0900" <= letter <= "\u0d7f" or letter > "\u3000" for _n in range(2_000) for letter in next(abroad).name
+    )
+    assert any(letter > "\u3000" for _n in range(100) for letter in next(home).name)
+
+
 def test_whole_season_has_five_thousand_orders() -> None:
     assert sum(plan.orders for plan in PLANS) == 5_000
 
