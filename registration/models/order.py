@@ -135,12 +135,13 @@ class Order(models.Model):
         return self.Status.REFUNDED if self.is_covered_by(self.refunded_amount) else self.Status.PARTIALLY_REFUNDED
 
     def is_covered_by(self, gone: Decimal) -> bool:
-        """Whether ``gone`` back (in ``currency``) is the full total, and not merely what was paid above it.
+        """Whether ``gone`` back (in ``currency``) covers the full total, and was not merely what was paid above it.
 
-        A refunded order stays so when more arrives late: what arrived is an item of its own.
+        What is left of an order that was paid twice may still pay for it. A refunded order stays so when more arrives
+        late: what arrived is an item of its own.
         """
-        at_least = self.total if self.status == self.Status.REFUNDED else max(self.total, self.paid_amount)
-        return gone >= at_least
+        left = self.paid_amount - gone
+        return gone >= self.total and (self.status == self.Status.REFUNDED or left < self.total or left <= 0)
 
 
 class OrderLineItem(models.Model):

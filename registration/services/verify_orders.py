@@ -101,9 +101,10 @@ def settled_status(order: OrderRow, kept: Balance) -> str:
         return Order.Status.PAID if covered else order.status
     if kept.refunded <= 0:
         return Order.Status.PAID
-    stays = order.status == Order.Status.REFUNDED and kept.refunded >= order.total
-    covered = kept.refunded >= max(order.total, kept.paid)
-    return Order.Status.REFUNDED if covered or stays else Order.Status.PARTIALLY_REFUNDED
+    left = kept.paid - kept.refunded
+    still_paid_for = left >= order.total and left > 0 and order.status != Order.Status.REFUNDED
+    covered = kept.refunded >= order.total and not still_paid_for
+    return Order.Status.REFUNDED if covered else Order.Status.PARTIALLY_REFUNDED
 
 
 def _payment(payment: PaymentRow, kept: Balance, order: OrderRow) -> Iterator[str]:

@@ -50,6 +50,22 @@ def test_the_surplus_alone_does_not_make_it_refunded(overpaid: Order) -> None:
     assert_books_agree()
 
 
+@pytest.mark.trap(22)
+def test_the_full_total_makes_it_refunded_whatever_surplus_is_left(sandbox: "SandboxServer") -> None:
+    order = card_order(sandbox, "100.00")
+    late = add_card_payment(sandbox, order, "30.00")
+    OpenItem.objects.create(
+        conference=order.conference, order=order, payment=late, kind=OpenItem.Kind.OVERPAID, subject="surplus"
+    )
+    order.refresh_from_db()
+
+    RefundService.create_refund(order, amount=Decimal("100.00"), destination=CARD)
+
+    assert order.status == Order.Status.REFUNDED
+    assert order.refundable_amount == Decimal("30.00")
+    assert_books_agree()
+
+
 @pytest.mark.trap(30)
 def test_a_refunded_order_stays_so_when_more_arrives(sandbox: "SandboxServer") -> None:
     order = card_order(sandbox, "100.00")
