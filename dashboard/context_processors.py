@@ -103,6 +103,7 @@ class Desk:
             ("refund_list", _("Refunds"), "arrow-uturn-left", "r", "registration.view_refund", ("/refunds/",)),
             # An attendee's page is where their credit is kept.
             ("credit_list", _("Credits"), "wallet", "c", "registration.view_credit", ("/credits/", "/attendees/")),
+            ("overview", _("Overview"), "chart-bar", "v", "registration.view_overview", ("/overview/",)),
         )
         if not self._is_signed_in:
             return []

@@ -14,12 +14,13 @@ LOOK = frozenset(("view_order", "view_refund", "view_credit"))
 SETTLE = LOOK | {"refund_order", "apply_credit"}
 ALL_MONEY = SETTLE | {"refund_goodwill", "refund_without_limit", "export_orders", "issue_credit", "adjust_credit"}
 APPROVE = frozenset(("approve_refund",))
+REPORTS = frozenset(("view_overview",))
 STRIPE = frozenset(("view_stripeevent", "change_stripeevent"))
 SETTINGS = LOOK | STRIPE | {"view_conference", "change_conference"}
 
 ROLES: dict[str, frozenset[str]] = {
     gettext_noop("Support"): SETTLE,
-    gettext_noop("Finance"): ALL_MONEY | APPROVE | STRIPE,
+    gettext_noop("Finance"): ALL_MONEY | APPROVE | REPORTS | STRIPE,
     gettext_noop("Viewer"): LOOK,
     gettext_noop("Administrator"): SETTINGS,
 }

@@ -66,6 +66,11 @@ def look(page: Page, name: str) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/orders/**")
     page.screenshot(path=TARGET / f"orders-{name}.png")
+    for index in (1, 3, 4, 6):
+        page.locator("tbody [name=order]").nth(index).check()
+    page.wait_for_selector(".bulkbar")
+    page.screenshot(path=TARGET / f"orders-selected-{name}.png")
+    page.goto("/orders/")
     page.locator("a[href*='/refunds/new/']:visible").first.click()
     page.wait_for_selector("dialog[open] #preview")
     page.screenshot(path=TARGET / f"refund-{name}.png")
@@ -73,8 +78,9 @@ def look(page: Page, name: str) -> None:
     page.locator("a.ref").first.click()
     page.wait_for_selector("h1:has-text('ORD-')")
     page.screenshot(path=TARGET / f"order-{name}.png")
-    page.goto("/credits/")
-    page.screenshot(path=TARGET / f"credits-{name}.png")
+    for shown in ("credits", "overview", "attention", "refunds"):
+        page.goto(f"/{shown}/")
+        page.screenshot(path=TARGET / f"{shown}-{name}.png")
 
 
 if __name__ == "__main__":

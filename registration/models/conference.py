@@ -62,6 +62,7 @@ class Conference(models.Model):
         """Constraints."""
 
         ordering = ("-start_date", "name")
+        permissions = [("view_overview", _("Can see the overview"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(support_refund_limit__isnull=True) | Q(support_refund_limit__gte=0),

@@ -73,6 +73,7 @@ def test_every_page_in_every_width_and_theme(
         "refund form": f"/orders/{paid_order.reference}/refunds/new/",
         "credits": "/credits/",
         "attendee": f"/attendees/{linnea.pk}/",
+        "overview": "/overview/?period=all",
         "refunds": "/refunds/",
         "refund": f"/refunds/{season.pk}/",
         "not found": "/orders/ORD-NONE/",

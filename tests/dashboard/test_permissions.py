@@ -57,6 +57,7 @@ MAY = {
     "credit_void": FINANCE,
     "attendee_detail": ALL,
     "attendee_search": ALL,
+    "overview": FINANCE,
     "conference_switch": ALL,
 }
 """Which roles each page of the desk answers to; a new address has to be entered here."""
@@ -158,6 +159,7 @@ ABOUT_MANY = {
     "credit_list",
     "attention_list",
     "event_list",
+    "overview",
 }
 ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})
 

@@ -1,0 +1,279 @@
+"""What the overview shows: key figures of a period beside the one before, and plots with their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
+from dashboard import plots
+from dashboard.refund_panel import attendee_name
+from dashboard.spans import DAY, Span, spans_of, unit_of, weeks_until
+from registration import figures
+from registration.attention import explanation
+from registration.models import Conference
+from registration.money import ZERO, format_amount, format_money
+
+PERIODS = {"7": 7, "30": 30, "all": 0}
+DEFAULT_PERIOD = "30"
+MOST_STUCK, MOST_REASONS = 10, 8
+
+
+class Overview:
+    """The figures of one conference over one period."""
+
+    def __init__(self, request: HttpRequest, conference: Conference) -> None:
+        self.conference = conference
+        asked = request.GET.get("period", "")
+        self.period = asked if asked in PERIODS else DEFAULT_PERIOD
+        self.now: datetime = timezone.now()
+        self.today = self.now.astimezone(ZoneInfo(conference.timezone)).date()
+        self.opened = figures.first_day(conference)
+        length = PERIODS[self.period]
+        self.first = self.today - DAY * (length - 1) if length else self.opened or self.today
+        self.before = self.first - DAY * length if length else None
+
+    @property
+    def chips(self) -> list[dict[str, Any]]:
+        """The periods to choose from."""
+        labels = {"7": _("7 days"), "30": _("30 days"), "all": _("Since sales opened")}
+        url = reverse("overview")
+        return [
+            {"label": label, "url": f"{url}?period={name}", "current": name == self.period}
+            for name, label in labels.items()
+        ]
+
+    @property
+    def span_words(self) -> str:
+        """Which days, in which currency."""
+        # Translators: a date format, day, month in words and year.
+        pattern = _("j F Y")
+        values = {
+            "first": date_format(self.first, pattern),
+            "last": date_format(self.today, pattern),
+            "currency": self.conference.currency,
+        }
+        return _("%(first)s to %(last)s, amounts in %(currency)s") % values
+
+    # Refunds
+
+    @cached_property
+    def _weeks(self) -> list[Span]:
+        return weeks_until(self.today, self.first, self.opened or self.today)
+
+    @cached_property
+    def _moved(self) -> dict[date, figures.Moved]:
+        since = min(filter(None, (self.before, self.first, self._weeks[0].first)))
+        return figures.refunds_by_day(self.conference, since)
+
+    def _sum(self, first: date, last: date) -> figures.Moved:
+        days = (moved for day, moved in self._moved.items() if first <= day <= last)
+        return sum(days, figures.Moved())
+
+    @cached_property
+    def refunded(self) -> figures.Moved:
+        """What was refunded in the period."""
+        return self._sum(self.first, self.today)
+
+    @property
+    def refund_count(self) -> int:
+        """How many refunds that were."""
+        return figures.refund_count(self.conference, self.first, self.today)
+
+    @property
+    def refunded_words(self) -> str:
+        """What was refunded in the period, as an amount."""
+        return self._money(self.refunded.accepted)
+
+    @cached_property
+    def _refunded_before(self) -> Decimal:
+        return self._sum(self.before, self.first - DAY).accepted if self.before else ZERO
+
+    @property
+    def refunded_rises(self) -> bool:
+        """Whether it is more than in the period before."""
+        return self.refunded.accepted >= self._refunded_before
+
+    @property
+    def refunded_change(self) -> str:
+        """By how much it differs from the period before; nothing when there is none to compare with."""
+        earlier = self._refunded_before
+        return _tenth(abs(self.refunded.accepted - earlier) * 100 / earlier) if earlier > 0 else ""
+
+    @cached_property
+    def refunds_by_day(self) -> dict[str, Any]:
+        """Bars by state, and their numbers."""
+        spans = self._spans
+        rows = [(span, self._sum(span.first, span.last)) for span in spans]
+        stacks = [
+            (span.label, (("left", moved.arrived), ("moving", moved.under_way), ("red", moved.failed)))
+            for span, moved in rows
+        ]
+        highest = max(rows, key=lambda row: row[1].arrived + row[1].under_way + row[1].failed)
+        return {
+            "plot": plots.bars(stacks, self._short),
+            "highest": {"label": highest[0].label, "amount": self._money(sum(_amounts(highest[1]), ZERO))},
+            "heads": [_("From"), _("Succeeded"), _("On its way"), _("Failed or cancelled"), _("Of it as credit")],
+            "is_empty": not any(amount for _span, moved in rows for amount in _amounts(moved)),
+            "rows": [(span.label, *map(self._plain, (*_amounts(moved), moved.as_credit))) for span, moved in rows],
+        }
+
+    @property
+    def bars_title(self) -> str:
+        """What one bar stands for."""
+        titles = {"day": _("Refunds by day"), "week": _("Refunds by week"), "month": _("Refunds by month")}
+        return titles[unit_of(self.first, self.today)]
+
+    @cached_property
+    def _spans(self) -> list[Span]:
+        return spans_of(self.first, self.today)
+
+    # Rate
+
+    @cached_property
+    def _paid(self) -> list[Decimal]:
+        """Paid in all before the period, and at the end of each week."""
+        days = sorted({self.first, *(week.last + DAY for week in self._weeks)})
+        sums = dict(zip(days, figures.paid_until(self.conference, days), strict=True))
+        return [sums[self.first], *(sums[week.last + DAY] for week in self._weeks)]
+
+    @cached_property
+    def rate(self) -> dict[str, Any]:
+        """How much of all that was paid has gone back, now, when the period began and week by week."""
+        start = min(self.first, self._weeks[0].first)
+        base = figures.refunded_before(self.conference, start)
+        gone = [base + self._sum(start, week.last).accepted for week in self._weeks]
+        rates = [_percent(part, paid) for part, paid in zip(gone, self._paid[1:], strict=True)]
+        labels = [week.label for week in self._weeks]
+        earlier = _percent(base + self._sum(start, self.first - DAY).accepted, self._paid[0])
+        points = list(zip(labels, rates, strict=True))
+        return {
+            "now": _tenth(rates[-1]),
+            "paid": self._money(self._paid[-1]),
+            "change": self.before is not None,
+            "earlier": _tenth(earlier),
+            "rises": rates[-1] >= earlier,
+            "first": points[0][0],
+            "then": _tenth(rates[0]),
+            "plot": plots.line(points, _tenth),
+            "heads": [_("Week of"), _("Rate"), _("Refunded so far"), _("Paid so far")],
+            "rows": [
+                (label, _tenth(rate), self._plain(part), self._plain(paid))
+                for label, rate, part, paid in zip(labels, rates, gone, self._paid[1:], strict=True)
+            ],
+        }
+
+    # Credit
+
+    @cached_property
+    def credit(self) -> dict[str, Any]:
+        """What is owed as credit, day by day and by age."""
+        owed, changes = figures.credit_by_day(self.conference, self.first)
+        opening, points = owed, []
+        for span in self._spans:
+            owed += sum((change for day, change in changes.items() if span.first <= day <= span.last), ZERO)
+            points.append((span.label, owed))
+        soon = figures.expiring_credit(self.conference, self.now, self.now + timedelta(days=30))
+        ages = figures.credit_by_age(self.conference, self.today)
+        return {
+            "owed": self._money(owed),
+            "opening": self._money(opening),
+            "first": points[0][0],
+            "change": self._money(abs(owed - opening)) if self.before is not None else "",
+            "rises": owed >= opening,
+            "count": sum(count for _days, _amount, count in ages),
+            "expiring": self._money(soon) if soon else "",
+            "plot": plots.line(points, self._short, "violet"),
+            "heads": [_("From"), _("Owed")],
+            "rows": [(label, self._plain(amount)) for label, amount in points],
+            "ages": self._shares([(_age(index), amount, count) for index, (_days, amount, count) in enumerate(ages)]),
+        }
+
+    # Reasons and what is stuck
+
+    @cached_property
+    def reasons(self) -> list[dict[str, Any]]:
+        """Why refunds of the period were given."""
+        rows = figures.by_reason(self.conference, self.first, self.today)
+        kept = [(reason or _("No reason given"), amount, count) for reason, amount, count in rows[:MOST_REASONS]]
+        if rest := rows[MOST_REASONS:]:
+            kept.append((_("Other reasons"), sum((row[1] for row in rest), ZERO), sum(row[2] for row in rest)))
+        return self._shares(kept)
+
+    @cached_property
+    def stuck_rows(self) -> list[dict[str, Any]]:
+        """The refunds that have waited longest, in words."""
+        return [
+            {
+                "item": item,
+                "order": item.refund.order,
+                "attendee": attendee_name(item.refund.order),
+                "what": explanation(item),
+                "amount": self._plain(item.refund.amount),
+            }
+            for item in figures.stuck_items(self.conference)[:MOST_STUCK]
+            if item.refund is not None
+        ]
+
+    @cached_property
+    def stuck(self) -> dict[str, Any]:
+        """What waits for somebody, and whether it became more."""
+        counts = figures.stuck_counts(self.conference)
+        now = sum(counts.values())
+        then = figures.stuck_count_at(self.conference, self.first) if self.before is not None else now
+        return {
+            "amount": self._money(figures.stuck_amount(self.conference)),
+            "counts": [(counts[kind], str(kind.label)) for kind in figures.STUCK if kind in counts],
+            "change": abs(now - then),
+            "rises": now > then,
+        }
+
+    def _shares(self, rows: Sequence[tuple[str, Decimal, int]]) -> list[dict[str, Any]]:
+        widths = plots.shares([(label, amount) for label, amount, _count in rows], plots.NARROW)
+        return [
+            {"label": label, "amount": self._plain(amount), "count": count, "width": width}
+            for (label, amount, count), width in zip(rows, widths, strict=True)
+        ]
+
+    def _money(self, amount: Decimal) -> str:
+        return format_money(amount, self.conference.currency)
+
+    def _plain(self, amount: Decimal) -> str:
+        return format_amount(amount, self.conference.currency)
+
+    def _short(self, amount: Decimal) -> str:
+        """At an axis there is no room for cents that are none."""
+        whole = amount == amount.to_integral_value()
+        return number_format(amount, 0, force_grouping=True) if whole else self._plain(amount)
+
+
+def _amounts(moved: figures.Moved) -> tuple[Decimal, Decimal, Decimal]:
+    return moved.arrived, moved.under_way, moved.failed
+
+
+def _percent(part: Decimal, whole: Decimal) -> Decimal:
+    return part * 100 / whole if whole > 0 else ZERO
+
+
+def _tenth(rate: Decimal) -> str:
+    # Translators: a share, like 3.8%.
+    return _("%(number)s%%") % {"number": number_format(rate, 1)}
+
+
+def _age(index: int) -> str:
+    """The days between two bounds in words."""
+    ages = figures.AGES
+    if index == len(ages):
+        return _("Over a year")
+    if index == 0:
+        return _("Under %(days)s days") % {"days": ages[0]}
+    return _("%(from)s to %(to)s days") % {"from": ages[index - 1], "to": ages[index]}

@@ -1,0 +1,174 @@
+"""The overview: figures beside the period before, plots with their numbers, and what it costs to ask."""
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from dashboard import plots
+from dashboard.spans import spans_of, unit_of, weeks_until
+from registration.models import Conference, OpenItem, Order, Refund
+from registration.services.refund import RefundService
+from tests.cast import make_credit, make_order
+from tests.registration.test_figures import move, noon
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+MOST_QUERIES = 30
+
+
+def page_of(client: Client, period: str = "") -> str:
+    answer = client.get("/overview/", {"period": period} if period else {})
+    assert answer.status_code == 200
+    page = re.sub(r'<svg[^>]*class="i".*?</svg>', "", answer.content.decode(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", page[page.index("<h1>") : page.index("</main>")])
+
+
+@pytest.fixture
+def season(conference: Conference, ada: Any, order: Order) -> date:
+    """80.00 and 120.00 paid; 10.00 refunded forty days ago, 15.00 today, 4.00 on its way; 30.00 owed as credit."""
+    today = timezone.now().date()
+    Order.objects.filter(pk=order.pk).update(created_at=noon(today - DAY * 50))
+    other = make_order(conference, ada, paid="120.00")
+    move(order, "10.00", noon(today - DAY * 40), reason="Our mistake")
+    move(other, "15.00", noon(today), reason="Programme changed")
+    failed = move(other, "4.00", noon(today), "requested")
+    OpenItem.objects.create(
+        conference=conference, order=other, refund=failed, kind=OpenItem.Kind.UNCONFIRMED, subject="refund:1"
+    )
+    make_credit(conference, ada, "30.00")
+    return today
+
+
+def test_the_key_figures_stand_beside_the_period_before(grace_client: Client, season: date) -> None:
+    page = page_of(grace_client)
+
+    assert '<dd class="big">€15.00</dd><dd class="delta">1 refund, 50.0% up on the period before' in page
+    # 25.00 of 200.00 have gone back; before the period it was 10.00 of 80.00.
+    assert '<dd class="big">12.5%</dd><dd class="delta">of €200.00 paid so far, was 12.5% before' in page
+    assert '<dd class="big">€30.00</dd><dd class="delta">1 credit, €30.00 up in this period' in page
+    assert '<dd class="big">€4.00</dd>' in page
+    assert "Being verified: 1" in page
+
+
+def test_since_sales_opened_compares_with_nothing(grace_client: Client, season: date) -> None:
+    page = page_of(grace_client, "all")
+
+    assert '<dd class="big">€25.00</dd><dd class="delta">2 refunds</dd>' in page
+    assert "the period before" not in page
+    assert page_of(grace_client, "for ever") == page_of(grace_client, "30")
+
+
+def test_every_plot_has_words_and_its_numbers_in_a_table(grace_client: Client, season: date) -> None:
+    page = page_of(grace_client, "7")
+
+    assert "Refunds by day. Highest on" in page
+    assert page.count('role="img"') == 3
+    assert page.count("<details><summary>Show as table") == 3
+    assert '<td class="num">15.00</td><td class="num">4.00</td><td class="num">0.00</td>' in page
+    assert "Refund rate by week, from" in page
+    assert '<th scope="row">Programme changed' in page
+    assert '<th scope="row">Under 30 days' in page
+    assert "<script>" not in page
+    assert "style=" not in page
+
+
+def test_a_conference_without_orders_says_so(grace_client: Client) -> None:
+    assert "Nothing to count yet" in page_of(grace_client)
+
+
+def test_a_period_without_refunds_says_so_and_still_draws(grace_client: Client, order: Order) -> None:
+    page = page_of(grace_client)
+
+    assert "No refund was decided in this period." in page
+    assert "No refund waits for anybody." in page
+    assert '<dd class="big">0.0%</dd>' in page
+
+
+def test_the_overview_is_in_the_menu_of_finance_alone(
+    grace_client: Client, sam_client: Client, linus_client: Client, order: Order
+) -> None:
+    link = 'href="/overview/"'
+
+    assert link in grace_client.get("/orders/").content.decode()
+    for client in (sam_client, linus_client):
+        assert link not in client.get("/orders/").content.decode()
+        assert client.get("/overview/").status_code == 403
+
+
+def test_it_asks_the_same_number_of_questions_however_much_there_is(
+    grace_client: Client, season: date, conference: Conference, ada: Any, django_assert_max_num_queries: Any
+) -> None:
+    for _index in range(3):
+        other = make_order(conference, ada, paid="20.00")
+        RefundService.create_refund(other, amount=Decimal("1.00"), destination=Refund.Destination.CREDIT)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        grace_client.get("/overview/?period=all")
+
+
+def words(amount: Decimal) -> str:
+    return str(amount)
+
+
+def test_bars_stand_on_each_other_and_fill_the_height() -> None:
+    plot = plots.bars([("Mon", [("left", Decimal(75)), ("red", Decimal(25))]), ("Tue", [("left", Decimal(50))])], words)
+    low, high = plot.stacks[0]["parts"]
+
+    assert (low["tone"], low["y"] + low["height"]) == ("left", plots.BASE)
+    assert high["y"] == plots.TOP
+    assert high["y"] + high["height"] == low["y"] - 1
+    assert plot.peak is not None
+    assert plot.peak["text"] == "100.00"
+    assert [line["y"] for line in plot.grid] == [plots.BASE - 80, plots.TOP]
+
+
+def test_a_plot_of_nothing_is_an_axis() -> None:
+    plot = plots.bars([("Mon", []), ("Tue", [])], words)
+
+    assert plot.peak is None
+    assert plot.grid == []
+    assert all(stack["parts"] == [] for stack in plot.stacks)
+    assert plots.line([("Mon", Decimal(0))], words).path == f"M{plots.GUTTER} {plots.BASE}"
+    assert plots.shares([("a", Decimal(0))], 440) == [0]
+    assert plots.shares([("a", Decimal(1000)), ("b", Decimal("0.01"))], 440) == [440, 1]
+
+
+@pytest.mark.parametrize(
+    ("top", "marks"),
+    [
+        ("0.40", ["0.1", "0.2", "0.3", "0.4"]),
+        ("9", ["2", "4", "6", "8"]),
+        ("10", ["5", "10"]),
+        ("2480", ["500", "1000", "1500", "2000"]),
+        ("1000000", ["500000", "1000000"]),
+    ],
+)
+def test_grid_lines_stand_at_round_amounts(top: str, marks: list[str]) -> None:
+    grid = plots.line([("a", Decimal(0)), ("b", Decimal(top))], words).grid
+
+    assert [Decimal(line["text"]) for line in grid] == [Decimal(mark) for mark in marks]
+
+
+def test_long_periods_are_cut_into_weeks_and_months_without_a_gap() -> None:
+    first = date(2026, 1, 15)
+    for last, unit in ((date(2026, 3, 1), "day"), (date(2026, 12, 31), "week"), (date(2029, 5, 3), "month")):
+        spans = spans_of(first, last)
+        assert unit_of(first, last) == unit
+        assert spans[0].first == first
+        assert spans[-1].last >= last
+        assert all(after.first == span.last + DAY for span, after in pairwise(spans))
+
+
+def test_the_rate_has_some_weeks_but_none_before_the_opening() -> None:
+    today = date(2026, 3, 4)
+
+    assert len(weeks_until(today, today, date(2025, 1, 1))) == 9
+    assert [week.first for week in weeks_until(today, today, date(2026, 2, 27))] == [
+        date(2026, 2, 23),
+        date(2026, 3, 2),
+    ]
