@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from registration import comparison_words
 from registration.models import OpenItem, Order
 from registration.money import format_money
 from registration.sentences import cause_in_words
@@ -65,6 +66,9 @@ def explanation(item: OpenItem) -> str:
     """What happened, in one plain sentence."""
     if item.kind == Kind.UNMATCHED:
         return _unmatched(item)
+    if item.kind == Kind.DRIFT:
+        facts = item.facts
+        return comparison_words.told(facts.get("difference", ""), facts.get("ours", {}), facts.get("theirs", {}))
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
 
@@ -73,6 +77,9 @@ def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
     if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status == Order.Status.CANCELLED:
         return _("Refund it at Stripe, for this order was cancelled; it is then taken into the books here.")
+    if item.kind == Kind.DRIFT:
+        is_beyond = bool(item.facts.get("beyond_repair"))
+        return comparison_words.advice(item.facts.get("difference", ""), beyond_repair=is_beyond)
     return str(WHAT_TO_DO.get(Kind(item.kind), ""))
 
 

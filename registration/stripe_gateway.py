@@ -19,20 +19,28 @@ from registration.checks import STRIPE, talks_to_stripe_itself
 from registration.models import Conference, Payment, RefundPart
 from registration.money import to_minor_units
 from registration.stripe_snapshots import (
+    ChargeSnapshot,
     DisputeSnapshot,
     IntentSnapshot,
+    Page,
     RefundSnapshot,
+    charge_snapshot,
     dispute_snapshot,
     intent_snapshot,
     refund_snapshot,
 )
 
 API_VERSION = "2026-10-28.endive"
+PAGE = 100
+"""The most that Stripe gives at once."""
 CONNECT_SECONDS, READ_SECONDS, NETWORK_RETRIES = 3.05, 10.0, 1
 """Two tries of ten seconds stay under a web worker's patience; the resolver finishes what takes longer."""
 
 stripe.enable_telemetry = False
 T = TypeVar("T")
+S = TypeVar("S")
+Period = tuple[datetime | None, datetime]
+"""From when on, if not from the start, and up to when."""
 
 
 class StripeProblem(Exception):  # noqa: N818
@@ -119,10 +127,21 @@ class StripeGateway:
         params: Any = {"limit": 100, "charge": _present(charge_id)}
         return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
 
-    def list_refunds_since(self, since: datetime) -> list[RefundSnapshot]:
-        """Every refund of the account that was made since then, newest first."""
-        params: Any = {"limit": 100, "created": {"gte": int(since.timestamp())}}
-        return _translated(lambda: [refund_snapshot(r) for r in self._pages(self.client.v1.refunds.list, params)])
+    def refunds_page(self, period: Period, after: str = "") -> Page[RefundSnapshot]:
+        """One page of the account's refunds that were made in a period, newest first."""
+        return self._page(self.client.v1.refunds.list, refund_snapshot, period, after)
+
+    def charges_page(self, period: Period, after: str = "") -> Page[ChargeSnapshot]:
+        """One page of the account's charges that were made in a period, newest first."""
+        return self._page(self.client.v1.charges.list, charge_snapshot, period, after)
+
+    def disputes_page(self, period: Period, after: str = "") -> Page[DisputeSnapshot]:
+        """One page of the account's disputes that were opened in a period, newest first."""
+        return self._page(self.client.v1.disputes.list, dispute_snapshot, period, after)
+
+    def fetch_charge(self, charge_id: str) -> ChargeSnapshot:
+        """One charge by its Stripe id."""
+        return _translated(lambda: charge_snapshot(self.client.v1.charges.retrieve(_present(charge_id))))
 
     def find_refund(self, part: RefundPart) -> RefundSnapshot | None:
         """The refund that carries this part's id in its metadata and is over its sum, if Stripe has one.
@@ -151,6 +170,19 @@ class StripeGateway:
     def fetch_dispute(self, dispute_id: str) -> DisputeSnapshot:
         """One dispute by its Stripe id."""
         return _translated(lambda: dispute_snapshot(self.client.v1.disputes.retrieve(_present(dispute_id))))
+
+    @staticmethod
+    def _page(list_call: Callable[[Any], Any], read: Callable[[Any], S], period: Period, after: str) -> Page[S]:
+        since, until = period
+        created = {"lt": int(until.timestamp())} | ({"gte": int(since.timestamp())} if since else {})
+        params: Any = {"limit": PAGE, "created": created} | ({"starting_after": after} if after else {})
+
+        def one_page() -> Page[S]:
+            listed = list_call(params)
+            rows = [read(each) for each in listed.data]
+            return Page(rows, listed.data[-1].id if rows and listed.has_more else "")
+
+        return _translated(one_page)
 
     @staticmethod
     def _pages(list_call: Callable[[Any], Any], params: Any) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from registration.money import from_minor_units
 
@@ -56,6 +56,36 @@ class DisputeSnapshot:
     currency: str
     due_by: datetime | None
     is_charge_refundable: bool
+    opened: int | None = None
+    """When it was opened (epoch seconds); it never changes."""
+
+
+@dataclass(frozen=True)
+class ChargeSnapshot:
+    """A charge as Stripe has it now; ``amount`` in major units: what was captured, or was to be when nothing was."""
+
+    id: str
+    status: str
+    is_captured: bool
+    amount: Decimal
+    currency: str
+    payment_intent_id: str
+
+    @property
+    def has_arrived(self) -> bool:
+        """Whether its money was taken from the card."""
+        return self.status == "succeeded" and self.is_captured
+
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Page(Generic[S]):
+    """One page of a list at Stripe, newest first; ``after`` is where the next begins, empty at the end."""
+
+    rows: list[S]
+    after: str
 
 
 def _text(source: Any, name: str) -> str:
@@ -125,4 +155,19 @@ def dispute_snapshot(dispute: Any) -> DisputeSnapshot:
         currency=currency,
         due_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
         is_charge_refundable=bool(dispute.is_charge_refundable),
+        opened=dispute.created,
+    )
+
+
+def charge_snapshot(charge: Any) -> ChargeSnapshot:
+    """Read a Stripe charge object."""
+    currency = charge.currency.upper()
+    is_captured = bool(charge.captured)
+    return ChargeSnapshot(
+        id=charge.id,
+        status=_text(charge, "status"),
+        is_captured=is_captured,
+        amount=from_minor_units(charge.amount_captured if is_captured else charge.amount, currency),
+        currency=currency,
+        payment_intent_id=_text(charge, "payment_intent"),
     )

@@ -67,6 +67,7 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "credit_spent": ("red", "wallet", _("Credit spent, refund failed")),
         "charged_back": ("red", "exclamation-triangle", _("Refunded and charged back")),
         "disputed": ("red", "scale", _("Disputed")),
+        "drift": ("amber", "arrows-right-left", _("Differs from Stripe")),
     },
     "bulk": {
         "queued": ("gray", "clock", _("Queued")),

@@ -1,5 +1,6 @@
 """The domain's tables, one file per noun."""
 
+from registration.models.comparison import ComparisonMark, ComparisonRun, Difference
 from registration.models.conference import Conference, Membership, RefundReason
 from registration.models.credit import Credit, CreditEntry
 from registration.models.history import HistoryEntry, Note
@@ -10,9 +11,12 @@ from registration.models.refund import Refund, RefundLine, RefundPart
 from registration.models.stripe_event import StripeEvent, WebhookRejection
 
 __all__ = [
+    "ComparisonMark",
+    "ComparisonRun",
     "Conference",
     "Credit",
     "CreditEntry",
+    "Difference",
     "HistoryEntry",
     "Membership",
     "Note",

@@ -41,6 +41,7 @@ class OpenItem(models.Model):
         CREDIT_SPENT = "CREDIT_SPENT", _("Credit spent, refund failed")
         CHARGED_BACK = "CHARGED_BACK", _("Refunded and charged back")
         DISPUTED = "DISPUTED", _("Disputed")
+        DRIFT = "DRIFT", _("Differs from Stripe")
 
     conference = models.ForeignKey(Conference, on_delete=models.PROTECT, related_name="open_items")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="open_items")

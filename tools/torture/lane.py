@@ -188,7 +188,8 @@ class Lane:
             self._note_end(self.worker)
             self.worker = None
         if self.worker is None:
-            self.worker = Fork(partial(call_command, "run_worker", interval=0.1, sweep=0.3), kill_at)
+            work = partial(call_command, "run_worker", interval=0.1, sweep=0.3, nightly=False)
+            self.worker = Fork(work, kill_at)
 
     def audit(self) -> list[str]:
         """The whole ledger at the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
+from registration.services.compare_nightly import begin_nightly, continue_due
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_due
 from registration.services.events import process_due
@@ -30,12 +32,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--interval", type=float, default=5.0, help="seconds between two rounds")
         parser.add_argument("--sweep", type=float, default=60.0, help="seconds between two looks at what is left open")
+        parser.add_argument(
+            "--nightly", action=argparse.BooleanOptionalAction, default=True, help="compare with Stripe every night"
+        )
         parser.add_argument("--once", action="store_true", help="one round, then stop")
 
-    def handle(self, *args: Any, interval: float, sweep: float, once: bool, **options: Any) -> None:
+    def handle(self, *args: Any, interval: float, sweep: float, nightly: bool, once: bool, **options: Any) -> None:
         stopping = threading.Event()
         if once:
-            work(stopping, sweeping=True)
+            work(stopping, sweeping=True, nightly=nightly)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: stopping.set())
@@ -45,20 +50,23 @@ class Command(BaseCommand):
             if sweeping:
                 next_sweep = time.monotonic() + sweep
             close_old_connections()
-            work(stopping, sweeping=sweeping)
+            work(stopping, sweeping=sweeping, nightly=nightly)
             stopping.wait(interval)
 
 
-def work(stopping: threading.Event, *, sweeping: bool) -> None:
+def work(stopping: threading.Event, *, sweeping: bool, nightly: bool = True) -> None:
     """One round. A step that fails is written to the log and tried again in a later round.
 
     Args:
         stopping: Set when no further step should begin.
         sweeping: Whether to look at open refunds and credits as well as at events.
+        nightly: Whether to compare with Stripe as well.
     """
     steps: list[Callable[[int], object]] = [process_due, send_due]
     if sweeping:
         steps += [resolve_open, CreditService.expire_due, release_due]
+    if nightly:
+        steps += [begin_nightly, continue_due] if sweeping else [continue_due]
     for step in steps:
         if stopping.is_set():
             return

@@ -1,0 +1,87 @@
+"""Brings one difference to an end: through the code that Stripe's events use, or as an item that says why not."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from registration.models import Conference, Difference
+from registration.services import compare_items
+from registration.services.compare_asking import Asker
+from registration.services.compare_looking import look
+from registration.services.compare_rules import Verdict
+from registration.services.disputes import apply_dispute
+from registration.services.external import apply_refund
+from registration.services.late_payments import apply_intent
+from registration.stripe_snapshots import ChargeSnapshot, DisputeSnapshot, RefundSnapshot
+
+State = Difference.State
+
+logger = logging.getLogger(__name__)
+
+
+def repair(difference: Difference, *, asker: Asker | None = None, staff_user: Any = None) -> Difference:
+    """Look again, apply what Stripe says, and look whether that settled it.
+
+    What code cannot mend is never edited away: it stays, with an open item that says what a person can do.
+
+    Args:
+        difference: An open one; its run's conference is asked about.
+        asker: Who asks Stripe; one of its own when left out.
+        staff_user: Who pressed the button; ``None`` for a command.
+
+    Raises:
+        StripeProblem: Stripe could not be asked; nothing was changed.
+    """
+    conference = difference.run.conference
+    asker = asker or Asker(conference)
+    verdict = look(asker, conference, difference.subject)
+    if verdict is None:
+        return _settle(difference, State.GONE, staff_user)
+    _apply(asker, conference, verdict)
+    left = look(asker, conference, difference.subject)
+    if left is None:
+        return _settle(difference, State.REPAIRED, staff_user)
+    state = compare_items.standing(conference, left)
+    if state == State.OPEN:
+        compare_items.show(conference, left, beyond_repair=True)
+        return _settle(difference, State.NAMED, staff_user)
+    compare_items.hide(conference, difference.subject)  # Another item speaks of it now.
+    return _settle(difference, state, staff_user)
+
+
+def repair_all(differences: Iterable[Difference], *, asker: Asker, staff_user: Any = None) -> Counter[str]:
+    """Repair one after the other; returns how many ended in which state.
+
+    Raises:
+        StripeProblem: Stripe could not be asked; what came before is done.
+    """
+    return Counter(repair(each, asker=asker, staff_user=staff_user).state for each in differences)
+
+
+def _settle(difference: Difference, state: str, staff_user: Any) -> Difference:
+    difference.state, difference.settled_at, difference.settled_by = state, timezone.now(), staff_user
+    difference.save(update_fields=["state", "settled_at", "settled_by"])
+    if state in (State.GONE, State.REPAIRED):
+        compare_items.hide(difference.run.conference, difference.subject)
+    return difference
+
+
+def _apply(asker: Asker, conference: Conference, verdict: Verdict) -> None:
+    """Apply what Stripe says as if its event had just come."""
+    theirs = verdict.snapshot
+    try:
+        if isinstance(theirs, RefundSnapshot):
+            apply_refund(conference, theirs)
+        elif isinstance(theirs, DisputeSnapshot):
+            apply_dispute(conference, theirs, opened=theirs.opened)
+        elif isinstance(theirs, ChargeSnapshot) and (intent_id := theirs.payment_intent_id):
+            apply_intent(conference, asker.ask(lambda gateway: gateway.fetch_payment_intent(intent_id)))
+    except (IntegrityError, ValueError) as error:
+        # The books have no room for it, or it is of the other mode; the second look names what is left.
+        logger.warning("difference_not_applied subject=%s error=%s", verdict.subject, type(error).__name__)
