@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from dashboard.demo.catalog import make_conferences, make_staff
 from dashboard.demo.credit_stories import OTHER_STORIES
+from dashboard.demo.drift_story import never_heard_of
 from dashboard.demo.ledger import Ledger
 from dashboard.demo.orders import Shop, sell
 from dashboard.demo.people import Buyer, Person, people
@@ -51,7 +52,7 @@ def load_season(sandbox: Sandbox, *, now: datetime | None = None, scale: float =
         for plan, conference in conferences:
             shop = Shop(ledger, plan, conference, staff, public.buyers(plan.currency))
             before = len(ledger.orders)
-            for story in (*REFUND_STORIES, *OTHER_STORIES):
+            for story in (*REFUND_STORIES, *OTHER_STORIES, never_heard_of):
                 story(shop)
             sell(shop, int(plan.orders * scale) - (len(ledger.orders) - before))
         User.objects.bulk_create(public.users, batch_size=500)

@@ -121,7 +121,8 @@ def test_season_agrees_with_the_sandbox(season: Sandbox) -> None:
         books = books_of(season, plan.slug)
         theirs = {refund["id"]: refund["status"] for refund in books["refunds"]}
         ours = RefundPart.objects.filter(payment__order__conference__slug=plan.slug).exclude(stripe_refund_id=None)
-        assert dict(ours.values_list("stripe_refund_id", "state")) == theirs
+        unheard = OpenItem.objects.get(kind=OpenItem.Kind.DRIFT, conference__slug=plan.slug).facts["refund_id"]
+        assert dict(ours.values_list("stripe_refund_id", "state")) | {unheard: "succeeded"} == theirs
         mine = Payment.objects.filter(order__conference__slug=plan.slug).exclude(stripe_charge_id="")
         unmatched = OpenItem.objects.filter(kind=OpenItem.Kind.UNMATCHED, conference__slug=plan.slug)
         assert len(books["charges"]) == mine.count() + unmatched.count()
