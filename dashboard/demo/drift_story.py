@@ -18,7 +18,12 @@ def never_heard_of(shop: Shop) -> None:
     sent = {"amount": to_minor_units(amount, shop.conference.currency), "created": int(at.timestamp())}
     shop.ledger.seed_of[id(payment)]["refunds"].append({"id": refund_id, "status": "succeeded", "metadata": {}} | sent)
     item = shop.ledger.item(
-        OpenItem.Kind.DRIFT, f"refund:{refund_id}", now - timedelta(hours=9), order=order, payment=payment, amount=amount
+        OpenItem.Kind.DRIFT,
+        f"refund:{refund_id}",
+        now - timedelta(hours=9),
+        order=order,
+        payment=payment,
+        amount=amount,
     )
     money = {"amount": str(amount), "currency": shop.conference.currency}
     theirs = money | {"id": refund_id, "state": "succeeded", "payment": payment.stripe_payment_intent_id}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from pytest_django import Settings
@@ -27,8 +29,21 @@ from dashboard.demo.sandbox_seed import Sandbox
 from dashboard.demo.season import load_season
 from dashboard.management.commands.demo import answers, free_port, is_free, keep_port
 from dashboard.processes import ProcessDied, Supervisor
-from registration.models import Credit, HistoryEntry, OpenItem, Order, Payment, Refund, RefundPart
+from registration.models import (
+    Conference,
+    Credit,
+    Difference,
+    HistoryEntry,
+    OpenItem,
+    Order,
+    Payment,
+    Refund,
+    RefundPart,
+)
 from registration.sentences import PATTERNS
+from registration.services import compare, compare_asking
+from registration.services.compare_asking import Asker
+from registration.services.compare_repair import repair
 from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
@@ -257,3 +272,22 @@ def test_demo_starts_keeps_and_leaves_nothing_running(tmp_path: Path) -> None:
         assert process.returncode == 0
         assert is_free(port)
         assert is_free(sandbox_port)
+
+
+def test_season_differs_from_the_sandbox_by_what_finance_can_repair_with_one_click(
+    season: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_asking, "PER_SECOND", 10_000)
+    settings.STRIPE_API_BASE = season.base
+    for conference in Conference.objects.all():
+        asker = Asker(conference, pauses=())
+        with transaction.atomic():
+            run = compare.begin(conference)
+            assert compare.claim(run)
+            assert compare.carry_on(run, asker, second_look=timedelta(0))
+            found = run.differences.filter(state=Difference.State.OPEN)
+            assert [each.kind for each in found] == [Difference.Kind.REFUND_MISSING_HERE]
+            assert [repair(each, asker=asker).state for each in found] == [Difference.State.REPAIRED]
+            unmatched = run.differences.filter(state=Difference.State.NAMED)
+            assert set(unmatched.values_list("kind", flat=True)) <= {Difference.Kind.PAYMENT_MISSING_HERE}
+            transaction.set_rollback(True)
