@@ -77,6 +77,7 @@ class OrderPage:
             Prefetch("payments", Payment.objects.select_related("credit")),
             Prefetch("refunds", Refund.objects.select_related("requested_by")),
             Prefetch("refunds__parts", RefundPart.objects.select_related("credit")),
+            "refunds__lines",
             Prefetch("open_items", OpenItem.objects.unresolved()),
         )
         order.has_credit = self.credit_left > 0  # type: ignore[attr-defined]

@@ -143,7 +143,8 @@ class Order(models.Model):
         late: what arrived is an item of its own.
         """
         left = self.paid_amount - gone
-        return gone >= self.total and (self.status == self.Status.REFUNDED or left < self.total or left <= 0)
+        is_enough = self.status == self.Status.REFUNDED or left < self.total or left <= 0
+        return bool(gone >= self.total and is_enough)
 
 
 class OrderLineItem(models.Model):

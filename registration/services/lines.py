@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import prefetch_related_objects
+
 from registration.models import Order, OrderLineItem, Refund
 from registration.models.refund import ACCEPTED, RESERVING
 from registration.money import ZERO, split_by_weight
@@ -43,10 +45,14 @@ def line_item_balances(order: Order) -> dict[int, Decimal]:
 
 
 def line_amounts_in(order: Order, states: Collection[str]) -> dict[int, Decimal]:
-    """How much of each line item is in movements that stand in one of ``states``, by the line's key."""
+    """How much of each line item is in movements that stand in one of ``states``, by the line's key.
+
+    Reads the order's refunds with their lines and parts, as far as they were not fetched with it.
+    """
     amounts: dict[int, Decimal] = defaultdict(lambda: ZERO)
-    refunds = Refund.objects.filter(order=order, lines__isnull=False).distinct().order_by("pk")
-    for refund in refunds.prefetch_related("lines", "parts"):
+    refunds = list(order.refunds.all())
+    prefetch_related_objects(refunds, "lines", "parts")
+    for refund in refunds:
         for key, amount in _shares(refund, states):
             amounts[key] += amount
     return amounts
@@ -54,10 +60,12 @@ def line_amounts_in(order: Order, states: Collection[str]) -> dict[int, Decimal]
 
 def _shares(refund: Refund, states: Collection[str]) -> Iterable[tuple[int, Decimal]]:
     """A refund's lines, each in proportion to what of the refund is in ``states``; one may fail in part."""
+    lines = list(refund.lines.all())
+    if not lines:
+        return []
     parts = [(part.state, part.amount) for part in refund.parts.all()] or [(refund.state, refund.amount)]
     inside = sum((amount for state, amount in parts if state in states), ZERO)
     outside = sum((amount for state, amount in parts if state not in states), ZERO)
-    lines = list(refund.lines.all())
     whole = sum((line.amount for line in lines), ZERO)
     share = split_by_weight(whole, [inside, outside], refund.currency)[0]
     weights = [line.amount for line in lines]

@@ -173,7 +173,7 @@ def test_the_page_asks_no_more_for_more_refunds(
     for word in ("one", "two", "three"):
         grace_client.post(reverse("note_create", args=[order.reference]), {"text": word})
     # Four of them say who is asking, two draw the frame.
-    with django_assert_max_num_queries(4 + 2 + 11):
+    with django_assert_max_num_queries(4 + 2 + 12):
         page_of(grace_client, order)
 
 
