@@ -35,6 +35,8 @@ WHAT_HAPPENED = {
     Kind.OVERPAID: gettext_lazy("%(amount)s was paid above the order's total."),
     Kind.PAID_LATE: gettext_lazy("%(amount)s arrived after the order had ended."),
     Kind.MANUAL_TRANSFER: gettext_lazy("%(amount)s has to be paid back by hand."),
+    Kind.UNSENT: gettext_lazy("A refund of %(amount)s was decided and could not be sent yet.%(problem)s"),
+    Kind.BALANCE_LOW: gettext_lazy("A refund of %(amount)s waits because the Stripe balance is too low.%(short)s"),
     Kind.SLOW: gettext_lazy("A refund of %(amount)s has been waiting at Stripe for long."),
     Kind.APPROVAL: gettext_lazy("A refund of %(amount)s waits for a second person."),
     Kind.CREDIT_SPENT: gettext_lazy(
@@ -52,6 +54,8 @@ WHAT_TO_DO = {
     Kind.OVERPAID: gettext_lazy("Refund what is too much, or say why it stays."),
     Kind.PAID_LATE: gettext_lazy("Refund it, or say why it stays."),
     Kind.MANUAL_TRANSFER: gettext_lazy("Make the transfer, then record its reference."),
+    Kind.UNSENT: gettext_lazy("It is tried again by itself and the sum stays reserved. Do not send it a second time."),
+    Kind.BALANCE_LOW: gettext_lazy("Top up the balance at Stripe; the refund is then sent by itself."),
     Kind.SLOW: gettext_lazy("Ask Stripe now. If it still waits, look at the balance of the Stripe account."),
     Kind.APPROVAL: gettext_lazy("Its amount stays reserved until Finance has decided."),
     Kind.CREDIT_SPENT: gettext_lazy(
@@ -101,7 +105,26 @@ def _values(item: OpenItem) -> dict[str, Any]:
         "cause": cause_in_words(str(item.facts.get("cause") or "")),
         "reason": _dispute_reason(str(item.facts.get("reason") or "")),
         "due": _due(item),
+        "problem": _problem(item),
+        "short": shortage(item),
     }
+
+
+def shortage(item: OpenItem) -> str:
+    """What the Stripe balance holds and what it lacks for all that waits, once Stripe said so."""
+    values = {name: amount_of(item, name) for name in ("available", "short", "waiting")}
+    if not values["short"]:
+        return ""
+    if Decimal(str(item.facts["short"])) > 0:
+        return _(" It holds %(available)s and %(waiting)s waits: top up %(short)s.") % values
+    return _(" It holds %(available)s by now, which covers the %(waiting)s that wait.") % values
+
+
+def _problem(item: OpenItem) -> str:
+    """Why the last try came to nothing, when a try was made."""
+    parts = item.refund.parts.all() if item.refund else []
+    told = next((part.last_problem for part in parts if f"part:{part.pk}" == item.subject), "")
+    return f" {told}" if told else ""
 
 
 def _dispute_reason(reason: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from registration.stripe_snapshots import (
     IntentSnapshot,
     Page,
     RefundSnapshot,
+    available_amounts,
     charge_snapshot,
     dispute_snapshot,
     intent_snapshot,
@@ -170,6 +172,10 @@ class StripeGateway:
     def fetch_dispute(self, dispute_id: str) -> DisputeSnapshot:
         """One dispute by its Stripe id."""
         return _translated(lambda: dispute_snapshot(self.client.v1.disputes.retrieve(_present(dispute_id))))
+
+    def fetch_balance(self) -> dict[str, Decimal]:
+        """What the account could pay out now, by currency (upper case), in major units."""
+        return _translated(lambda: available_amounts(self.client.v1.balance.retrieve()))
 
     @staticmethod
     def _page(list_call: Callable[[Any], Any], read: Callable[[Any], S], period: Period, after: str) -> Page[S]:

@@ -171,3 +171,8 @@ def charge_snapshot(charge: Any) -> ChargeSnapshot:
         currency=currency,
         payment_intent_id=_text(charge, "payment_intent"),
     )
+
+
+def available_amounts(balance: Any) -> dict[str, Decimal]:
+    """Read what is available of a Stripe balance object, by currency (upper case), in major units."""
+    return {each.currency.upper(): from_minor_units(each.amount, each.currency.upper()) for each in balance.available}

@@ -44,7 +44,10 @@ def proposed(shop: Shop) -> None:
 def decided(shop: Shop) -> None:
     """Decided, and Stripe is too busy to take it."""
     order, payment = bought(shop, 6, fault={"fault": "rate_limit", "count": 1_000_000})
-    back(shop, order, payment, 0.01, State.REQUESTED)
+    refund = back(shop, order, payment, 0.03, State.REQUESTED)
+    part = shop.ledger.parts[-1]
+    at = refund.created_at + timedelta(minutes=10)
+    shop.ledger.item(Kind.UNSENT, part, at, order=order, refund=refund, payment=payment, amount=part.amount)
 
 
 def unanswered(shop: Shop) -> None:

@@ -62,6 +62,8 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "overpaid": ("amber", "plus-circle", _("Overpaid")),
         "paid_late": ("amber", "clock", _("Paid late")),
         "manual_transfer": ("amber", "building-library", _("Pay back by hand")),
+        "unsent": ("amber", "paper-airplane", _("Not sent yet")),
+        "balance_low": ("amber", "banknotes", _("Stripe balance too low")),
         "slow": ("amber", "clock", _("Waiting at Stripe for long")),
         "approval": ("amber", "hand-raised", _("Waiting for approval")),
         "credit_spent": ("red", "wallet", _("Credit spent, refund failed")),

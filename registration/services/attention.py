@@ -14,11 +14,13 @@ from registration.services.resolve import resolve_refund
 
 Kind = OpenItem.Kind
 
-NOT_BY_WORDS = (Kind.UNCONFIRMED, Kind.MANUAL_TRANSFER, Kind.APPROVAL)
+NOT_BY_WORDS = (Kind.UNCONFIRMED, Kind.UNSENT, Kind.BALANCE_LOW, Kind.MANUAL_TRANSFER, Kind.APPROVAL)
 """Money is reserved or owed until the thing itself is done, so a note cannot settle these."""
-CAN_BE_ASKED = (Kind.UNCONFIRMED, Kind.SLOW)
+CAN_BE_ASKED = (Kind.UNCONFIRMED, Kind.UNSENT, Kind.BALANCE_LOW, Kind.SLOW)
 STILL_WAITING = {
     Kind.UNCONFIRMED: (State.REQUESTED, State.UNCONFIRMED),
+    Kind.UNSENT: (State.REQUESTED,),
+    Kind.BALANCE_LOW: (State.PENDING,),
     Kind.SLOW: (State.REQUESTED, State.UNCONFIRMED, State.PENDING, State.REQUIRES_ACTION),
 }
 

@@ -20,6 +20,7 @@ from registration.models import Conference, StripeEvent
 from registration.services.disputes import apply_dispute
 from registration.services.external import apply_refund
 from registration.services.late_payments import apply_intent
+from registration.services.shortage import keep_shortage
 from registration.stripe_gateway import gateway_for
 
 State = StripeEvent.State
@@ -121,6 +122,7 @@ def pause_after(attempts: int) -> timedelta:
 def refund_changed(conference: Conference, hint: dict[str, Any]) -> None:
     """A refund was made or moved."""
     apply_refund(conference, gateway_for(conference).fetch_refund(hint["id"]))
+    keep_shortage(conference)
 
 
 def charge_changed(conference: Conference, hint: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from registration.models.refund import OVER, State
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
-from registration.services.settle import STRIPE_STATES, apply_snapshot, settle_order
+from registration.services.settle import STRIPE_STATES, apply_snapshot, keep_waiting_items, settle_order
 from registration.stripe_snapshots import RefundSnapshot
 
 
@@ -106,6 +106,7 @@ def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
         OpenItem.Kind.UNMATCHED, snapshot.id, conference=order.conference, resolution=f"Matched to {order.reference}."
     )
     show(payment, snapshot, refund=refund)
+    keep_waiting_items(order, part)
     return part
 
 

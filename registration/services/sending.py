@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from registration.models import RefundPart
 from registration.models.refund import RESERVING, State
-from registration.services.settle import apply_snapshot, move_part
+from registration.services.settle import apply_snapshot, move_part, waits_for_balance
+from registration.services.shortage import keep_shortage
 from registration.stripe_gateway import (
     StripeBusy,
     StripeGateway,
@@ -46,15 +47,25 @@ def send_part(part: RefundPart) -> RefundPart:
             _send(gateway, part)
         else:
             _look_up(gateway, part, send_if_never_sent=True)
-    except StripeBusy:
-        pass  # Not done by this call; the resolver sends the same key again.
+    except StripeBusy as problem:
+        _remember(part, problem)  # Not done by this call; the resolver sends the same key again.
     except StripeRefused as refusal:
-        if not may_have_happened:
+        if may_have_happened:
+            _remember(part, refusal)
+        else:
             _refuse(part, refusal)
     except StripeUnavailable as problem:
+        _remember(part, problem)
         move_part(part, State.UNCONFIRMED, stripe_request_id=problem.request_id)
     part.refresh_from_db()
+    if waits_for_balance(part):
+        keep_shortage(part.refund.order.conference)
     return part
+
+
+def _remember(part: RefundPart, problem: StripeProblem) -> None:
+    """Keep why it is not settled yet, for staff who wonder."""
+    RefundPart.objects.filter(pk=part.pk).update(last_problem=problem.advice[:300])
 
 
 def _key_is_safe(part: RefundPart) -> bool:

@@ -28,6 +28,16 @@ STRIPE_STATES = {
     "canceled": State.CANCELED,
 }
 Channel = RefundPart.Channel
+Kind = OpenItem.Kind
+WAITING_IN: dict[Kind, tuple[State, ...]] = {
+    Kind.UNSENT: (State.REQUESTED,),
+    Kind.UNCONFIRMED: (State.UNCONFIRMED,),
+    Kind.BALANCE_LOW: (State.PENDING,),
+    Kind.SLOW: (State.PENDING, State.REQUIRES_ACTION),
+}
+"""The states of a part in which an item of each kind may stay open."""
+BALANCE_TOO_LOW = "insufficient_funds"
+"""Stripe's pending reason for a refund that waits until the account is topped up."""
 
 
 def apply_snapshot(part: RefundPart, snapshot: RefundSnapshot) -> bool:
@@ -85,6 +95,7 @@ def move_part(
         for name, value in facts.items():
             setattr(fresh, name, value)
         fresh.save(update_fields=["state", "settled_at", *facts])
+        keep_waiting_items(order, fresh)
     if moves:
         _after_move(order, fresh, before, refusal, actor)
     return moves
@@ -95,7 +106,6 @@ def _after_move(order: Order, part: RefundPart, before: str, refusal: str, actor
     refund = part.refund
     refund.refusal = refusal or refund.refusal
     _record_move(order, part, refusal, actor)
-    _keep_unconfirmed_item(order, part)
     if part.state in OVER:
         _part_came_back(order, part, was_accepted=before in ACCEPTED)
     settle_refund(order, refund, actor=actor)
@@ -131,7 +141,7 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
             order=order,
             refund=part.refund,
             payment=part.payment,
-            facts={"amount": str(part.amount), "currency": part.currency, "part": part.pk},
+            facts=part_facts(part) | {"part": part.pk},
         )
     else:
         part.state = State.SUCCEEDED
@@ -156,21 +166,27 @@ def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> No
     )
 
 
-def _keep_unconfirmed_item(order: Order, part: RefundPart) -> None:
-    """An item while the outcome is unknown, none afterwards."""
+def keep_waiting_items(order: Order, part: RefundPart) -> None:
+    """An item while the outcome is unknown or the Stripe balance is too low; none that says what is no longer so."""
     subject = f"part:{part.pk}"
-    if part.state == State.UNCONFIRMED:
-        open_item(
-            OpenItem.Kind.UNCONFIRMED,
-            subject,
-            conference=order.conference,
-            order=order,
-            refund=part.refund,
-            payment=part.payment,
-            facts={"amount": str(part.amount), "currency": part.currency},
-        )
-    else:
-        close_items(OpenItem.Kind.UNCONFIRMED, subject, conference=order.conference, resolution="Stripe answered.")
+    says = {Kind.UNCONFIRMED: part.state == State.UNCONFIRMED, Kind.BALANCE_LOW: waits_for_balance(part)}
+    for kind, states in WAITING_IN.items():
+        if says.get(kind):
+            about: dict[str, Any] = {"order": order, "refund": part.refund, "payment": part.payment}
+            open_item(kind, subject, conference=order.conference, facts=part_facts(part), **about)
+        elif part.state not in states or kind in says:
+            answer = f"Stripe answered: {part.get_state_display()}."
+            close_items(kind, subject, conference=order.conference, resolution=answer)
+
+
+def waits_for_balance(part: RefundPart) -> bool:
+    """Whether Stripe holds a part back until its balance is topped up."""
+    return part.state == State.PENDING and part.pending_reason == BALANCE_TOO_LOW
+
+
+def part_facts(part: RefundPart) -> dict[str, str]:
+    """What an item about a part needs; the amount in major units."""
+    return {"amount": str(part.amount), "currency": part.currency}
 
 
 def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> None:
@@ -185,7 +201,7 @@ def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> No
             order=order,
             refund=part.refund,
             payment=part.payment,
-            facts={"amount": str(part.amount), "currency": part.currency, "cause": part.failure_reason},
+            facts=part_facts(part) | {"cause": part.failure_reason},
         )
 
 

@@ -117,7 +117,8 @@ def test_season_has_one_of_everything(season: Sandbox) -> None:
         of_conference = {"order__conference__slug": plan.slug}
         assert set(Refund.objects.filter(**of_conference).values_list("state", flat=True)) == set(Refund.State.values)
         kinds = OpenItem.objects.unresolved().filter(conference__slug=plan.slug).values_list("kind", flat=True)
-        assert set(kinds) == set(OpenItem.Kind.values)
+        # The sandbox pays what waits for a balance as soon as there is enough, and the season's accounts are well off.
+        assert set(kinds) == set(OpenItem.Kind.values) - {OpenItem.Kind.BALANCE_LOW}
         statuses = Credit.objects.filter(conference__slug=plan.slug).values_list("status", flat=True)
         assert set(statuses) == set(Credit.Status.values)
     assert set(Payment.objects.values_list("method", flat=True)) == set(Payment.Method.values)

@@ -20,6 +20,9 @@ def hurry() -> None:
         if "INITIAL_DELAY" in vars(kind):
             kind.INITIAL_DELAY, kind.MAX_DELAY = 0.01, 0.05  # type: ignore[attr-defined]
     _set(sending, "BUSY_PAUSES", (0.02, 0.05))
+    _set(resolve, "LEASE", timedelta(seconds=2))  # A killed worker holds up its part no longer than that.
+    _set(resolve, "FIRST_PAUSE", timedelta(seconds=0.1))
+    _set(resolve, "LONGEST_PAUSE", timedelta(seconds=0.5))
     _set(resolve, "LEAVE_TO_ITS_REQUEST", timedelta(seconds=0))  # The resolver races those who are still sending.
 
 

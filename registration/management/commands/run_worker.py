@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -19,6 +20,7 @@ from registration.services.credit_payment import release_due
 from registration.services.events import process_due
 from registration.services.resolve import resolve_open
 from registration.services.undo import send_due
+from registration.services.watch import watch_waiting
 
 AT_ONCE = 200
 """Most of one kind before the others have their turn."""
@@ -40,31 +42,34 @@ class Command(BaseCommand):
     def handle(self, *args: Any, interval: float, sweep: float, nightly: bool, once: bool, **options: Any) -> None:
         stopping = threading.Event()
         if once:
-            work(stopping, sweeping=True, nightly=nightly)
+            work(stopping, sweeping=True, starting=True, nightly=nightly)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: stopping.set())
-        next_sweep = time.monotonic()
+        next_sweep, starting = time.monotonic(), True
         while not stopping.is_set():
             sweeping = time.monotonic() >= next_sweep
             if sweeping:
                 next_sweep = time.monotonic() + sweep
             close_old_connections()
-            work(stopping, sweeping=sweeping, nightly=nightly)
+            work(stopping, sweeping=sweeping, starting=starting, nightly=nightly)
+            starting = False
             stopping.wait(interval)
 
 
-def work(stopping: threading.Event, *, sweeping: bool, nightly: bool = True) -> None:
+def work(stopping: threading.Event, *, sweeping: bool, starting: bool = False, nightly: bool = True) -> None:
     """One round. A step that fails is written to the log and tried again in a later round.
 
     Args:
         stopping: Set when no further step should begin.
         sweeping: Whether to look at open refunds and credits as well as at events.
+        starting: The first round after a start; what was put off is tried again, for the cause may be gone.
         nightly: Whether to compare with Stripe as well.
     """
     steps: list[Callable[[int], object]] = [process_due, send_due]
     if sweeping:
-        steps += [resolve_open, CreditService.expire_due, release_due]
+        resolve = partial(resolve_open, skip_pauses=starting)
+        steps += [resolve, watch_waiting, CreditService.expire_due, release_due]
     if nightly:
         steps += [begin_nightly, continue_due] if sweeping else [continue_due]
     for step in steps:
