@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -46,9 +47,16 @@ class Entry(NamedTuple):
         return self.digest == self._digest(previous, facts, datetime.fromisoformat(moment).isoformat())
 
     def _digest(self, previous: str, facts: str, moment: str) -> str:
-        actor, refund = ("null" if key is None else key for key in (self.actor_id, self.refund_id))
-        head = f'["{previous}", {self.order_id}, {self.position}, {json.dumps(self.kind)}'
+        actor = "null" if self.actor_id is None else self.actor_id
+        refund = "null" if self.refund_id is None else self.refund_id
+        head = f'["{previous}", {self.order_id}, {self.position}, {_quoted(self.kind)}'
         return sha256(f'{head}, {facts}, {actor}, {refund}, "{moment}"]'.encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _quoted(kind: str) -> str:
+    """A kind as JSON; there are few of them."""
+    return json.dumps(kind)
 
 
 def check(low: int, high: int) -> Iterator[tuple[str, str]]:
