@@ -84,6 +84,10 @@ screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chrom
 torture: $(DEV_STAMP) ## Kill, fault and race real processes; RUNS=20 SEED=1 DB=both, RUN=7 repeats one run
 	@RUNS="$(RUNS)" SEED="$(SEED)" RUN="$(RUN)" DB="$(DB)" $(BIN)/python -m tools.torture
 
+.PHONY: mutants
+mutants: $(DEV_STAMP) ## Make small mistakes in the services and see whether a test notices; SAMPLE=0.1 SEED=1 SHARD=1/2
+	@MODULES="$(MODULES)" SAMPLE="$(SAMPLE)" SEED="$(SEED)" SHARD="$(SHARD)" AGAIN="$(AGAIN)" $(BIN)/python -m tools.mutants
+
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
 	$(LOCK) --upgrade --output-file requirements.txt requirements.in
