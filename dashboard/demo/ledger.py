@@ -122,6 +122,8 @@ class Ledger(Purchases):
         self._send(part, at)
         for name, value in share.details.items():
             setattr(part, name, value)
+        if State(share.was or part.state) in ACCEPTED:
+            part.accepted_at = at + MINUTE
         self.parts.append(part)
         if part.channel == Channel.STRIPE and refund.source == Refund.Source.DESK:
             self._say_steps(part, share, at)

@@ -66,6 +66,8 @@ class Payment(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    received_at = models.DateTimeField(null=True, blank=True)
+    """When it arrived; empty when it did as soon as the row was made."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     refunded_amount = KeptAmountField()

@@ -188,6 +188,8 @@ class RefundPart(models.Model):
     """Somebody is asking Stripe until then, so nobody else has to."""
     last_problem = models.CharField(max_length=300, blank=True, default="")
     """Why the last try settled nothing, in words for staff."""
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    """When it left, for the books; stays when it comes back later, which ``settled_at`` then says."""
     settled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

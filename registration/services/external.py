@@ -123,6 +123,7 @@ def columns_of(snapshot: RefundSnapshot) -> dict[str, Any]:
         "pending_reason": snapshot.pending_reason,
         "trace_reference": snapshot.trace_reference,
         "sent_at": snapshot.created,
+        "accepted_at": snapshot.created,
         "settled_at": snapshot.created,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.services.credit_payment import complete_if_paid
@@ -101,6 +102,7 @@ def receive(order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
         snapshot.card_last4,
         snapshot.livemode,
     )
+    payment.received_at = timezone.now()
     payment.save()
     late = status_before in ENDED_ORDERS
     facts = facts_of(snapshot) | {"instrument": payment.instrument}

@@ -91,14 +91,21 @@ def move_part(
     if moves:
         fresh.state = state
         fresh.settled_at = timezone.now()
+        note_acceptance(fresh)
     if moves or before == state:
         for name, value in facts.items():
             setattr(fresh, name, value)
-        fresh.save(update_fields=["state", "settled_at", *facts])
+        fresh.save(update_fields=["state", "accepted_at", "settled_at", *facts])
         keep_waiting_items(order, fresh)
     if moves:
         _after_move(order, fresh, before, refusal, actor)
     return moves
+
+
+def note_acceptance(part: RefundPart) -> None:
+    """Keep when a part first left: the books date it by that, whatever becomes of it."""
+    if part.state in ACCEPTED and part.accepted_at is None:
+        part.accepted_at = part.settled_at
 
 
 def _after_move(order: Order, part: RefundPart, before: str, refusal: str, actor: Any) -> None:
@@ -148,7 +155,8 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
         if part.channel == Channel.CREDIT_RETURN:
             return_to_credit(order, part)
     part.settled_at = timezone.now()
-    part.save(update_fields=["state", "settled_at", "credit"])
+    note_acceptance(part)
+    part.save(update_fields=["state", "accepted_at", "settled_at", "credit"])
 
 
 def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> None:

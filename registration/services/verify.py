@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 
 from registration import triggers
-from registration.models import Credit, Order
-from registration.services import verify_credits, verify_history, verify_orders
+from registration.models import Conference, Credit, Order
+from registration.services import verify_books, verify_credits, verify_history, verify_orders
 from registration.services.key_ranges import ranges
 
 CHUNK = 10_000
@@ -55,6 +55,8 @@ class Ledger:
         for low, high, count in ranges(Credit, self.chunk):
             self.credits += count
             yield from twice(verify_credits.check, low, high)
+        for low, high, _count in ranges(Conference, 1):
+            yield from twice(verify_books.check, low, high)
         yield from (Finding(*found) for found in verify_credits.strays())
         yield from (Finding(*found) for found in verify_orders.strays())
 

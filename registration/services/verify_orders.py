@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef
 
+from registration.books import balances_by_order
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, RESERVING, URGENCY
 from registration.money import ZERO
+from registration.services import verify_books
 from registration.services.verify_rows import Chunk, OrderRow, PartRow, PaymentRow, RefundRow, unusual
 
 Found = Iterator[tuple[str, str]]
@@ -34,11 +36,15 @@ class Balance(NamedTuple):
 def check(low: int, high: int) -> Found:
     """Yield (row, problem) for the orders with keys from ``low`` to ``high``, their payments and refunds."""
     chunk = Chunk(unusual(low, high))
+    accounts = balances_by_order([order.pk for order in chunk.orders])
     for order in chunk.orders:
         payments = chunk.payments.get(order.pk, [])
         balances = [payment_balance(payment, chunk.parts.get(payment.pk, [])) for payment in payments]
         balance = order_balance(balances, chunk.notes.get(order.pk, ZERO))
         for problem in _order(order, balance, explained=order.pk in chunk.explained):
+            yield f"order {order.reference}", problem
+        held = accounts.get(order.pk, {})
+        for problem in verify_books.of_order(held, paid=balance.paid, refunded=balance.refunded):
             yield f"order {order.reference}", problem
         for payment, kept in zip(payments, balances, strict=True):
             for problem in _payment(payment, kept, order):
