@@ -1,18 +1,22 @@
-"""Orders as a file, a row at a time, so that a million of them fit through."""
+"""Orders as a file, some rows at a time, so that a million of them fit through."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
+from io import StringIO
+from itertools import islice
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from registration.models import Order
 
-CHUNK_SIZE = 2000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+ROWS_AT_ONCE = 1_000
+FORMULA_STARTS = frozenset("=+-@\t\r")
 COLUMNS = {
     "reference": "reference",
     "status": "status",
@@ -29,20 +33,20 @@ COLUMNS = {
 }
 
 
-class _Line:
-    """A file that hands back what is written to it."""
+def csv_of(orders: QuerySet[Order]) -> Generator[str, None, None]:
+    """Write orders as CSV with a heading. Amounts are plain, in each row's currency; moments in ISO 8601.
 
-    def write(self, text: str) -> str:
-        return text
-
-
-def csv_of(orders: QuerySet[Order]) -> Iterator[str]:
-    """Write orders as CSV with a heading. Amounts are plain, in each row's currency; moments in ISO 8601."""
-    writer: Any = csv.writer(_Line())
-    yield "\N{BYTE ORDER MARK}" + writer.writerow(COLUMNS)
+    Whoever stops reading ends the query: closing the iterator closes the cursor.
+    """
     rows = orders.prefetch_related(None).select_related(None).values_list(*COLUMNS.values())
-    for row in rows.iterator(chunk_size=CHUNK_SIZE):
-        yield writer.writerow(_cells(row))
+    yield "\N{BYTE ORDER MARK}" + _lines([COLUMNS])
+    with _as_they_are_read(), closing(_read(rows)) as found:
+        while block := [_cells(row) for row in islice(found, ROWS_AT_ONCE)]:
+            yield _lines(block)
+
+
+def _read(rows: QuerySet[Any, Any]) -> Generator[Any, None, None]:
+    yield from rows.iterator(chunk_size=ROWS_AT_ONCE)
 
 
 def file_name(conference_slug: str) -> str:
@@ -50,12 +54,26 @@ def file_name(conference_slug: str) -> str:
     return f"{conference_slug}-{_('orders')}.csv"
 
 
-def _cells(row: Iterable[Any]) -> list[str]:
-    return [_cell(value) for value in row]
+def _as_they_are_read() -> AbstractContextManager[Any]:
+    """What it takes to be given rows while the query still runs.
+
+    Outside a transaction PostgreSQL would first put all of them aside. SQLite never does, and a transaction would lock
+    everybody out until the file is read.
+    """
+    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
 
 
-def _cell(value: Any) -> str:
-    if not isinstance(value, str):
-        return str(value.isoformat() if hasattr(value, "isoformat") else value)
+def _lines(rows: Any) -> str:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _cells(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    reference, status, name, email, company, *amounts, placed = row
+    return (_plain(reference), status, _plain(name), _plain(email), _plain(company), *amounts, placed.isoformat())
+
+
+def _plain(text: str) -> str:
     # A spreadsheet would run what begins like a formula; names come from outside.
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    return f"'{text}" if text[:1] in FORMULA_STARTS else text
