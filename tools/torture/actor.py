@@ -2,17 +2,21 @@
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import requests
-from django.contrib.auth.models import User
+from django.db import connection
 
-from registration.models import Credit, Order
-from registration.services.errors import RefundError
+from registration.models import Credit, Order, Refund
+from registration.services.approval import approve_refund, reject_refund, withdraw_refund
+from registration.services.errors import RefundError, RefundHeld, RefundProposed
 from registration.services.planner import refund_ceiling
 from registration.services.refund import RefundService
-from tools.torture.scene import Job
+from registration.services.undo import release_refund, undo_refund
+from tools.torture.scene import Job, Staff
 
 PATIENCE_SECONDS = 8
 TOKEN = "t" * 32  # The form's token is compared with the cookie's, and both are the actor's own.
@@ -20,9 +24,8 @@ TOKEN = "t" * 32  # The form's token is compared with the cookie's, and both are
 log = logging.getLogger("registration.torture")
 
 
-def perform(jobs: list[Job], desk: str, session: str, staff: int) -> None:
+def perform(jobs: list[Job], desk: str, session: str, staff: Staff) -> None:
     """Do one job after the other. Refusals are part of the play; what they leave behind is judged later."""
-    colleague = User.objects.get(pk=staff)
     for job in jobs:
         time.sleep(job.pause)
         if job.kind.startswith("web"):
@@ -30,25 +33,56 @@ def perform(jobs: list[Job], desk: str, session: str, staff: int) -> None:
             continue
         for _ in range(job.times):
             try:
-                _perform(job, colleague)
+                _perform(job, staff)
+            except (RefundHeld, RefundProposed) as waiting:
+                _decide(job, waiting.refund, staff)
             except RefundError as problem:
                 log.info("%s of order %s: %s", job.kind, job.order, problem)
 
 
-def _perform(job: Job, staff: User) -> None:
+def _perform(job: Job, staff: Staff) -> None:
     order = Order.objects.get(pk=job.order)
-    if job.kind == "refund":
-        amount = Decimal(job.amount)
-        RefundService.create_refund(
-            order,
-            amount=amount,
-            destination=job.destination,
-            credit_amount=(amount / 2).quantize(Decimal("0.01")) if job.destination == "SPLIT" else None,
-            nonce=job.nonce,
-            staff_user=staff,
-        )
-    else:
-        RefundService.apply_credit_as_refund(Credit.objects.get(pk=job.credit), order, staff_user=staff)
+    if job.kind == "credit":
+        RefundService.apply_credit_as_refund(Credit.objects.get(pk=job.credit), order, staff_user=staff.finance)
+        return
+    amount = Decimal(job.amount)
+    RefundService.create_refund(
+        order,
+        amount=amount,
+        destination=job.destination,
+        credit_amount=(amount / 2).quantize(Decimal("0.01")) if job.destination == "SPLIT" else None,
+        nonce=job.nonce,
+        staff_user=staff.support if job.kind == "propose" else staff.finance,
+        propose=job.kind == "propose",
+        hold_seconds=1 if job.kind == "hold" else 0,
+    )
+
+
+def _decide(job: Job, refund: Refund, staff: Staff) -> None:
+    """What becomes of a refund that waits; two decisions are made at the same instant."""
+    decisions: dict[str, Callable[[], Refund]] = {
+        "undo": lambda: undo_refund(refund, staff_user=staff.finance),
+        "release": lambda: release_refund(refund),
+        "approve": lambda: approve_refund(refund, staff_user=staff.finance),
+        "reject": lambda: reject_refund(refund, staff_user=staff.finance, reason="Not today"),
+        "withdraw": lambda: withdraw_refund(refund, staff_user=staff.support),
+    }
+    if len(job.then) < 2:  # In this thread, so that its boundaries are passed.
+        for name in job.then:
+            _attempt(decisions[name])
+        return
+    with ThreadPoolExecutor(len(job.then)) as colleagues:
+        list(colleagues.map(lambda name: _attempt(decisions[name], alone=False), job.then))
+
+
+def _attempt(decision: Callable[[], Any], *, alone: bool = True) -> None:
+    try:
+        decision()
+    except RefundError as problem:
+        log.info("not decided: %s", problem)
+    finally:
+        if not alone:
+            connection.close()
 
 
 def _click(job: Job, desk: str, session: str) -> None:

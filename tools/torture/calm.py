@@ -1,5 +1,6 @@
 """After the storm: faults are over, time passes, and everything that is open is finished."""
 
+import logging
 import time
 from collections import Counter
 from contextlib import suppress
@@ -10,27 +11,33 @@ from urllib.error import HTTPError
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from registration.models import Conference, Difference, RefundPart, StripeEvent
+from registration.models import Conference, Difference, Refund, RefundPart, StripeEvent
 from registration.models.refund import State
+from registration.services.approval import approve_refund, reject_refund
 from registration.services.compare import begin, carry_on, claim
 from registration.services.compare_asking import Asker
 from registration.services.compare_repair import repair_all
+from registration.services.errors import RefundError
 from registration.services.events import process_due, replay
 from registration.services.resolve import resolve_open
 from tools.torture.haste import LONGER_THAN_PATIENCE, QUICK_WEBHOOKS
 from tools.torture.sandbox import Sandbox
+from tools.torture.scene import Staff
 
 QUIET_WITHIN_SECONDS = 30.0
 ENOUGH = 100_000_000
 OPEN = (State.REQUESTED, State.UNCONFIRMED)
 DAY = timedelta(hours=25)
 
+log = logging.getLogger("registration.torture")
 
-def settle(conference: Conference, sandbox: Sandbox, rng: Random) -> bool:
+
+def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff) -> bool:
     """Let everything end by events and the resolver alone, with late failures in between; whether it did in time."""
     sandbox.control("faults", "DELETE")
     sandbox.control("webhooks", "DELETE")
     sandbox.control("webhooks", **QUICK_WEBHOOKS)
+    decide_proposals(conference, rng, staff)
     if rng.random() < 0.2 and open_parts(conference).exists():
         time.sleep(LONGER_THAN_PATIENCE)  # What is still on its way to Stripe gets there before a day is over.
         a_day_passes(conference, sandbox)
@@ -45,16 +52,27 @@ def settle(conference: Conference, sandbox: Sandbox, rng: Random) -> bool:
     return become_quiet(conference, sandbox) and quiet
 
 
-def compare(conference: Conference, sandbox: Sandbox) -> bool:
-    """Bring in what no event told us, as every night; whether it became quiet."""
-    now = timezone.now()
-    # The sandbox's clock may be some days ahead of ours.
-    run = begin(conference, since=now - timedelta(hours=1), until=now + 9 * DAY, afresh=True)
-    if claim(run):
-        asker = Asker(conference)
-        carry_on(run, asker, second_look=timedelta(0))
-        repair_all(run.differences.filter(state=Difference.State.OPEN), asker=asker)
-    return become_quiet(conference, sandbox)
+def decide_proposals(conference: Conference, rng: Random, staff: Staff) -> None:
+    """Finance decides about what is left waiting."""
+    for refund in Refund.objects.filter(order__conference=conference, state=State.AWAITING_APPROVAL):
+        try:
+            if rng.random() < 0.5:
+                approve_refund(refund, staff_user=staff.finance)
+                continue
+        except RefundError as problem:
+            log.info("not approved: %s", problem)
+        reject_refund(refund, staff_user=staff.finance, reason="Too late")
+
+
+def compare(conference: Conference) -> list[str]:
+    """Compare with Stripe and repair, as staff would with the drift report; returns what it named."""
+    run = begin(conference, until=timezone.now() + 2 * DAY, afresh=True)  # The sandbox's clock may be ahead.
+    asker = Asker(conference)
+    if not claim(run, at_once=True) or not carry_on(run, asker, second_look=timedelta(0)):
+        return ["the comparison was not finished"]
+    found = list(run.differences.filter(state=Difference.State.OPEN).select_related("run__conference"))
+    repair_all(found, asker=asker)
+    return [str(each) for each in found]
 
 
 def open_parts(conference: Conference) -> QuerySet[RefundPart]:
@@ -77,7 +95,8 @@ def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
         events.filter(state=StripeEvent.State.STORED).update(next_attempt_at=timezone.now())
         process_due()
         stored = events.filter(state=StripeEvent.State.STORED).exists()
-        if not done and not stored and not sandbox.waiting() and not open_parts(conference).exists():
+        held = Refund.objects.filter(order__conference=conference, hold_until__isnull=False).exists()
+        if not done and not stored and not held and not sandbox.waiting() and not open_parts(conference).exists():
             return True
         time.sleep(0.03)
     return False

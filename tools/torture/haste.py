@@ -13,7 +13,7 @@ def hurry() -> None:
     import stripe
 
     from registration import stripe_gateway
-    from registration.services import resolve, sending
+    from registration.services import compare_asking, resolve, sending, undo
 
     _set(stripe_gateway, "READ_SECONDS", READ_SECONDS)
     for kind in stripe.RequestsClient.__mro__:
@@ -24,6 +24,8 @@ def hurry() -> None:
     _set(resolve, "FIRST_PAUSE", timedelta(seconds=0.1))
     _set(resolve, "LONGEST_PAUSE", timedelta(seconds=0.5))
     _set(resolve, "LEAVE_TO_ITS_REQUEST", timedelta(seconds=0))  # The resolver races those who are still sending.
+    _set(undo, "LEAVE_TO_ITS_PAGE", timedelta(seconds=0))
+    _set(compare_asking, "PER_SECOND", 1000)
 
 
 def _set(owner: Any, name: str, value: object) -> None:

@@ -16,14 +16,17 @@ def places() -> dict[str, tuple[Any, str]]:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from registration.models import Refund, RefundPart
-    from registration.services import credit_payment, refund, sending, settle, undo
+    from registration.services import approval, credit_payment, refund, resolve, sending, settle, undo
     from registration.stripe_gateway import StripeGateway
 
     return {
         "decide.lock": (refund, "_lock"),
         "decide.write": (refund, "_write_parts"),
         "send_part": (refund, "send_part"),
+        "release.send": (undo, "send_part"),
         "send": (sending, "_send"),
+        "claim": (sending, "_claim"),
+        "lease": (resolve, "_claim"),
         "stripe": (StripeGateway, "send_refund"),
         "look_up": (sending, "_look_up"),
         "record": (sending, "apply_snapshot"),
@@ -35,6 +38,10 @@ def places() -> dict[str, tuple[Any, str]]:
         "result": (refund, "_result"),
         "part.save": (RefundPart, "save"),
         "refund.save": (Refund, "save"),
+        "decide.begin": (refund, "begin"),
+        "approve.decide": (approval, "_decide"),
+        "approve.begin": (approval, "begin"),
+        "approve.send": (approval, "send_refund"),
         "undo.lock": (undo, "lock"),
         "undo.begin": (undo, "begin"),
         "undo.settle": (undo, "settle_order"),

@@ -26,9 +26,37 @@ ACTORS, JOBS, PAID_ORDERS = 5, 7, 7
 DIE_AT_A_BOUNDARY = 2
 
 
+DECISIONS = {
+    "hold": [(), ("undo",), ("release",), ("undo", "release"), ("release", "release")],
+    "propose": [
+        (),
+        ("approve",),
+        ("approve",),
+        ("reject",),
+        ("withdraw",),
+        ("approve", "reject"),
+        ("approve", "withdraw"),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Who works at the desk: Finance may do everything, Support proposes what is above the limit."""
+
+    finance: User
+    support: User
+
+
 @dataclass(frozen=True)
 class Job:
-    """One thing an actor does; ``times`` counts the submits of the same form."""
+    """One thing an actor does.
+
+    Attributes:
+        kind: ``refund``, ``hold``, ``propose`` and ``credit`` by the service, ``web_…`` by a form.
+        times: How often the same form is sent.
+        then: What is decided about a refund that waits; two at the same instant, or nothing.
+    """
 
     kind: str
     order: int
@@ -37,6 +65,7 @@ class Job:
     nonce: str = ""
     times: int = 1
     credit: int = 0
+    then: tuple[str, ...] = ()
     pause: float = 0.0
 
 
@@ -61,13 +90,20 @@ class Scene:
     cast: list[Part] = field(default_factory=list)
 
 
-def build(number: int, rng: Random, staff: User, sandbox: Sandbox, desk: str, ends: list[str]) -> Scene:
+def build(number: int, rng: Random, staff: Staff, sandbox: Sandbox, desk: str, ends: list[str]) -> Scene:
     """Write the rows, tell the sandbox, and decide who will do what; some of the cast end at the boundaries given."""
     key = f"sk_test_sandbox_t{number}"
     conference = Conference.objects.create(
-        slug=f"run-{number}", name=f"Run {number}", stripe_secret_key=key, stripe_webhook_secret=SECRET
+        slug=f"run-{number}",
+        name=f"Run {number}",
+        stripe_secret_key=key,
+        stripe_webhook_secret=SECRET,
+        support_refund_limit=Decimal(5),
+        support_daily_limit=Decimal(50),
+        undo_seconds=1,
     )
-    Membership.objects.create(user=staff, conference=conference)
+    for colleague in (staff.finance, staff.support):
+        Membership.objects.create(user=colleague, conference=conference)
     attendee, _made = User.objects.get_or_create(username="ada", defaults={"email": "ada@example.com"})
     account = sandbox.of(key)
     orders = [_paid_order(conference, attendee, rng, account) for _ in range(PAID_ORDERS)]
@@ -140,12 +176,14 @@ def _job(scene: Scene, rng: Random) -> Job:
         kind = rng.choice(("credit", "credit", "web_credit"))
         return Job(kind, rng.choice(scene.pending).pk, credit=rng.choice(scene.credits).pk, pause=pause)
     order = rng.choice([scene.orders[0], *scene.orders])
+    kind = rng.choice(("refund", "refund", "refund", "web_refund", "web_refund", "hold", "propose"))
     return Job(
-        rng.choice(("refund", "refund", "refund", "web_refund")),
+        kind,
         order.pk,
         amount=str((order.total / rng.randint(2, 6)).quantize(Decimal("0.01"))),
         destination=rng.choice(DESTINATIONS),
         nonce=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
         times=rng.choice((1, 1, 2)),
+        then=rng.choice(DECISIONS.get(kind, [()])),
         pause=pause,
     )
