@@ -1,110 +1,154 @@
 """The cells of an order's row as HTML.
 
-A page draws 25 rows of them, so what repeats (icons, badges, bars) is drawn by its template once and kept.
+A page draws 25 rows of them, so what all rows share (words, addresses, badges) is made ready once for the table, and a
+cell is put together from text. Whatever comes from a row is escaped here, at the one place where it enters.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from heroicons.templatetags.heroicons import heroicon_micro
 
-from dashboard.order_facts import Action, bar_of, second_line
-from dashboard.templatetags.desk import look_of
+from dashboard.order_facts import Action, bar_of, second_line, settled_amount, useful_action
+from dashboard.stripe_links import payment_url
+from dashboard.templatetags.desk import age, look_of
+from dashboard.templatetags.icons import icon
 from registration.models import Order
 from registration.money import format_amount
+from registration.services.planner import blocked_reason
 
-NOTHING = SafeString("")
-
-
-def select_cell(order: Order) -> SafeString:
-    """A box of the form below the table."""
-    return format_html(
-        '<label class="hit"><span class="visually-hidden">{}</span><input class="form-check-input" type="checkbox"'
-        ' name="order" value="{}" form="selection" autocomplete="off"></label>',
-        _("Select %(reference)s") % {"reference": order.reference},
-        order.reference,
-    )
+REFERENCE = "REFERENCE"
+ATTENDEE = 0
 
 
-def left_cell(order: Order) -> SafeString:
+class OrderCells:
+    """Draws the rows of one table for one reader."""
+
+    def __init__(self, user: Any, *, is_selectable: bool) -> None:
+        self._user = user
+        self._is_selectable = is_selectable
+        self._language = get_language()
+        self._order_url = reverse("order_detail", args=[REFERENCE])
+        self._attendee_url = reverse("attendee_detail", args=[ATTENDEE]).rpartition(str(ATTENDEE))
+        self._select = escape(_("Select %(reference)s"))
+        self._more = escape(_("More about %(reference)s"))
+        self._open = icon("document-text") + escape(_("Open order"))
+        self._credits = icon("wallet") + escape(_("Attendee’s credits"))
+        self._stripe = icon("arrow-top-right-on-square") + escape(_("View in Stripe"))
+        self._dots = icon("ellipsis-horizontal")
+
+    def draw(self, order: Order, attributes: str = "") -> SafeString:
+        """A row with all its cells; ``attributes`` stand beside those it always has."""
+        settled, currency = settled_amount(order), order.currency
+        return SafeString(
+            f'<tr role="row" id="order-{escape(order.reference)}" data-row{attributes}>'
+            f"{self._select_cell(order)}{self._reference_cell(order)}{self._name_cell(order)}"
+            f"{_amount_cell('c-total', order.total, currency)}{_amount_cell('c-paid', order.paid_amount, currency)}"
+            f"{_amount_cell('c-refunded', settled, currency, is_zero=not order.refunded_amount)}"
+            f"{_left_cell(order)}{self._status_cell(order)}"
+            f'<td role="cell" class="num c-age">{age(order.created_at)}</td>'
+            f"{self._actions_cell(order)}</tr>"
+        )
+
+    def _select_cell(self, order: Order) -> str:
+        """A box of the form below the table."""
+        if not self._is_selectable:
+            return ""
+        reference = escape(order.reference)
+        return (
+            '<td role="cell" class="c-check"><label class="hit"><input class="form-check-input" type="checkbox"'
+            f' name="order" value="{reference}" form="selection"'
+            f' aria-label="{self._select % {"reference": reference}}"></label></td>'
+        )
+
+    def _reference_cell(self, order: Order) -> str:
+        """Link to the order; the keyboard's Enter follows it."""
+        return (
+            f'<td role="cell" class="c-ref"><a class="ref" href="{self._url_of(order)}" data-row-link>'
+            f"{escape(order.reference)}</a></td>"
+        )
+
+    def _name_cell(self, order: Order) -> str:
+        """Name and email, as billed or else as the account has them."""
+        name = order.billing_name or order.user.get_full_name() or order.user.get_username()
+        email = order.billing_email or order.user.email
+        return (
+            f'<td role="cell" class="c-name"><span>{escape(name)}</span><span class="sub">{escape(email)}</span></td>'
+        )
+
+    def _status_cell(self, order: Order) -> str:
+        """The state and what else deserves a look."""
+        badge, line = _badge(order.status, self._language), second_line(order)
+        tone = f" {line.tone}" if line and line.tone else ""
+        second = f'<span class="sub{tone}">{escape(line.text)}</span>' if line else ""
+        return f'<td role="cell" class="c-status">{badge}{second}</td>'
+
+    def _actions_cell(self, order: Order) -> str:
+        """The one useful thing to do, and a menu with the rest and with why nothing can be refunded."""
+        reason, reference = blocked_reason(order), escape(order.reference)
+        action = useful_action(order, self._user, reason)
+        return (
+            f'<td role="cell" class="c-act"><div class="acts">{_button(reference, action) if action else ""}'
+            '<details class="menu"><summary class="btn btn-ghost btn-icon btn-sm"'
+            f' aria-label="{self._more % {"reference": reference}}">{self._dots}</summary>'
+            f'<div class="menu-panel">{self._menu(order, reason)}</div></details></div></td>'
+        )
+
+    def _menu(self, order: Order, reason: str) -> str:
+        before, _attendee, behind = self._attendee_url
+        note = f'<p class="menu-note">{escape(reason)}</p>' if reason else ""
+        url = next(filter(None, (payment_url(payment, order.conference) for payment in order.payments.all())), "")
+        stripe = f'<a href="{escape(url)}" rel="noreferrer" target="_blank">{self._stripe}</a>' if url else ""
+        return (
+            f'{note}<a href="{self._url_of(order)}">{self._open}</a>'
+            f'<a href="{before}{order.user_id}{behind}">{self._credits}</a>{stripe}'
+        )
+
+    def _url_of(self, order: Order) -> str:
+        return self._order_url.replace(REFERENCE, quote(order.reference, safe=""))
+
+
+def _amount_cell(css: str, amount: Any, currency: str, *, is_zero: bool | None = None) -> str:
+    """Amounts are without symbol: a conference has one currency."""
+    zero = " zero" if (not amount if is_zero is None else is_zero) else ""
+    return f'<td role="cell" class="num {css}{zero}">{format_amount(amount, currency)}</td>'
+
+
+def _left_cell(order: Order) -> str:
     """What can still go back, over its share of what was paid."""
-    strong = " strong" if order.refundable_amount else ""
-    amount = format_amount(order.refundable_amount, order.currency)
+    zero, strong = ("", " strong") if order.refundable_amount else (" zero", "")
     bar = bar_of(order)
-    drawn = _bar(bar["left"], bar["moving"]) if bar else NOTHING
-    return format_html('<span class="amt{}">{}</span>{}', strong, amount, drawn)
+    drawn = _bar(bar["left"], bar["moving"]) if bar else ""
+    amount = format_amount(order.refundable_amount, order.currency)
+    return f'<td role="cell" class="num c-left{zero}"><span class="amt{strong}">{amount}</span>{drawn}</td>'
 
 
-def status_cell(order: Order) -> SafeString:
-    """The state and what else deserves a look."""
-    badge, line = _badge(order.status, get_language()), second_line(order)
-    if line is None:
-        return badge
-    tone = f" {line.tone}" if line.tone else ""
-    return format_html('{}<span class="sub{}">{}</span>', badge, tone, line.text)
-
-
-def actions_cell(order: Order, action: Action | None, reason: str, stripe_url: str) -> SafeString:
-    """The one useful thing to do, and a menu with the rest and with why nothing can be refunded."""
-    about = _("More about %(reference)s") % {"reference": order.reference}
-    note = format_html('<p class="menu-note">{}</p>', reason) if reason else NOTHING
-    order_url = reverse("order_detail", args=[order.reference])
-    attendee_url = reverse("attendee_detail", args=[order.user_id])
-    return format_html(
-        '<div class="acts">{}<details class="menu"><summary class="btn btn-ghost btn-icon btn-sm" aria-label="{}">{}'
-        '</summary><div class="menu-panel">{}{}{}{}</div></details></div>',
-        _button(order, action) if action else NOTHING,
-        about,
-        _icon("ellipsis-horizontal"),
-        note,
-        _link(order_url, "document-text", _("Open order")),
-        _link(attendee_url, "wallet", _("Attendee’s credits")),
-        _link(stripe_url, "arrow-top-right-on-square", _("View in Stripe"), outside=True) if stripe_url else NOTHING,
+def _button(reference: str, action: Action) -> str:
+    """The row's one action; one that opens a panel is fetched into it, and its table says where that is."""
+    url = escape(action.url)
+    fetched = f' hx-get="{url}" hx-target="#drawer"' if action.drawer else ""
+    key = f' data-key="{action.key}"' if action.key else ""
+    return (
+        f'<a class="btn btn-sm" id="{action.kind}-{reference}" href="{url}"{key}{fetched}'
+        f' data-row-id="order-{reference}">{escape(action.label)}<span class="visually-hidden"> {reference}</span></a>'
     )
-
-
-def _button(order: Order, action: Action) -> SafeString:
-    drawer = format_html(' hx-get="{}" hx-target="#drawer"', action.url) if action.drawer else NOTHING
-    key = format_html(' data-key="{}"', action.key) if action.key else NOTHING
-    return format_html(
-        '<a class="btn btn-sm" id="{}-{}" href="{}"{}{} data-row-id="order-{}">{}'
-        '<span class="visually-hidden"> {}</span></a>',
-        action.kind,
-        order.reference,
-        action.url,
-        key,
-        drawer,
-        order.reference,
-        action.label,
-        order.reference,
-    )
-
-
-def _link(url: str, icon: str, label: str, *, outside: bool = False) -> SafeString:
-    target = SafeString(' rel="noreferrer" target="_blank"') if outside else NOTHING
-    return format_html('<a href="{}"{}>{}{}</a>', url, target, _icon(icon), label)
-
-
-@lru_cache(maxsize=32)
-def _icon(name: str) -> SafeString:
-    attributes: dict[str, Any] = {"class": "i", "aria_hidden": "true"}
-    return SafeString(heroicon_micro(name, **attributes))
 
 
 @lru_cache(maxsize=64)
-def _badge(status: str, _language: str | None) -> SafeString:
-    hue, icon, label = look_of("order", status)
-    return SafeString(render_to_string("includes/_badge.html", {"hue": hue, "icon": icon, "label": label}).strip())
+def _badge(status: str, _language: str | None) -> str:
+    hue, name, label = look_of("order", status)
+    tone = f" is-{hue}" if hue and hue != "gray" else ""
+    return f'<span class="badge{tone}">{icon(name)}{escape(str(label))}</span>'
 
 
 @lru_cache(maxsize=4096)
-def _bar(left: int, moving: int) -> SafeString:
-    return SafeString(render_to_string("includes/_money_bar.html", {"left": left, "moving": moving}).strip())
+def _bar(left: int, moving: int) -> str:
+    return render_to_string("includes/_money_bar.html", {"left": left, "moving": moving}).strip()

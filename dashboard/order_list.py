@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.filters import OrderFilter
 from dashboard.paging import COUNT_CAP, KeysetPage, capped_counts, keyset_page
-from dashboard.rows import listed_orders
+from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
 from registration.models import Conference, Order
 
@@ -54,7 +54,7 @@ class OrderList:
     @cached_property
     def filter(self) -> OrderFilter:
         """The filters with what was asked; what cannot be read is left out and told."""
-        return OrderFilter(self.asked, queryset=listed_orders(), conference=self.conference)
+        return OrderFilter(self.asked, queryset=Order.objects.all(), conference=self.conference)
 
     def orders(self) -> QuerySet[Order]:
         """All that the filters leave, sorted, for the export."""
@@ -73,14 +73,15 @@ class OrderList:
     def page(self) -> KeysetPage[Order]:
         """The rows shown."""
         page = keyset_page(
-            # All are of one conference: joining it would decrypt its keys once for each row.
-            self.orders().select_related(None).select_related("user"),
+            self.orders(),
             self._field,
             descending=self._descending,
             after=self.request.GET.get("after", ""),
             before=self.request.GET.get("before", ""),
+            fetch=page_of,
         )
         for order in page.rows:
+            # All are of one conference: joining it would decrypt its keys once for each row.
             order.conference = self.conference
         return page
 

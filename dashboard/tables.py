@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.functional import lazy
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tables2.data import TableListData
 from django_tables2.rows import BoundRow, BoundRows
 
-from dashboard.order_cells import actions_cell, left_cell, select_cell, status_cell
-from dashboard.order_facts import settled_amount, useful_action
-from dashboard.stripe_links import payment_url
-from dashboard.templatetags.desk import age
+from dashboard.order_cells import OrderCells
 from registration.models import Order
-from registration.money import format_amount
-from registration.services.planner import blocked_reason
 
 SORTS = {
     "reference": ("reference", False),
@@ -35,12 +29,6 @@ SORTS = {
 }
 """Column to field, and whether its rising order is the field's falling one: the youngest is the newest."""
 DEFAULT_SORT = "age"
-AMOUNT_FIELDS = {
-    "total": "total",
-    "paid": "paid_amount",
-    "refunded": "refunded_amount",
-    "refundable": "refundable_amount",
-}
 CELLS = {
     "select": "c-check",
     "reference": "c-ref",
@@ -85,23 +73,21 @@ def _classes(column: str) -> dict[str, dict[str, str]]:
 
 
 class OrderRow(BoundRow):
-    """A row whose cells are drawn without asking every column for its attributes anew."""
+    """A row that is drawn as text, without asking every column for its attributes anew."""
 
     @property
-    def cells_html(self) -> SafeString:
-        """All cells of the row, as the row's template would draw them."""
-        record, table = self.record, self.table
-        amounts = ((name, getattr(record, field)) for name, field in AMOUNT_FIELDS.items())
-        zero = {name for name, amount in amounts if not amount}
-        cells = (
-            (
-                f"{css} zero" if name in zero else css,
-                getattr(table, f"render_{name}")(record),
-            )
-            for name, css in CELLS.items()
-            if name != "select" or table.is_selectable
-        )
-        return format_html_join("", '<td role="cell" class="{}">{}</td>', cells)
+    def html(self) -> SafeString:
+        """The row in its table, or swapped in alone."""
+        return self._drawn()
+
+    @property
+    def oob_html(self) -> SafeString:
+        """The row as it travels beside other parts."""
+        return self._drawn(' hx-swap-oob="true"')
+
+    def _drawn(self, attributes: str = "") -> SafeString:
+        drawn: SafeString = self.table.cells.draw(self.record, attributes)
+        return drawn
 
 
 class OrderRows(BoundRows):
@@ -137,7 +123,6 @@ class OrderTable(tables.Table):
         template_name = "dashboard/includes/_table.html"
         order_by_field = "sort"
         attrs = {"class": "table orders", "role": "table"}
-        row_attrs = {"id": lambda record: f"order-{record.reference}", "data-row": ""}
 
     def __init__(self, rows: Sequence[Order], *, user: Any = None, currency: str = "", **options: Any) -> None:
         self.user = user
@@ -147,53 +132,9 @@ class OrderTable(tables.Table):
         exclude = () if self.is_selectable else ("select",)
         super().__init__(SortedRows(list(rows)), attrs=attrs, exclude=exclude, **options)
         self.rows = OrderRows(data=self.data, table=self)
+        self.cells = OrderCells(user, is_selectable=self.is_selectable)
 
-    def render_select(self, record: Order) -> SafeString:
-        """The box that puts the order into the selection."""
-        return select_cell(record)
-
-    def render_reference(self, record: Order) -> SafeString:
-        """Link to the order; the keyboard's Enter follows it."""
-        url = reverse("order_detail", args=[record.reference])
-        return format_html('<a class="ref" href="{}" data-row-link>{}</a>', url, record.reference)
-
-    def render_name(self, record: Order) -> SafeString:
-        """Name and email, as billed or else as the account has them."""
-        name = record.billing_name or record.user.get_full_name() or record.user.get_username()
-        return format_html(
-            '<span>{}</span><span class="sub">{}</span>', name, record.billing_email or record.user.email
-        )
-
-    def render_total(self, record: Order) -> str:
-        """Amounts are without symbol: a conference has one currency."""
-        return format_amount(record.total, record.currency)
-
-    def render_paid(self, record: Order) -> str:
-        """What came in."""
-        return format_amount(record.paid_amount, record.currency)
-
-    def render_refunded(self, record: Order) -> str:
-        """What went back and is not on its way any more, so that the row adds up with its second line."""
-        return format_amount(settled_amount(record), record.currency)
-
-    def render_refundable(self, record: Order) -> SafeString:
-        """What can still go back, over its share of what was paid."""
-        return left_cell(record)
-
-    def render_status(self, record: Order) -> SafeString:
-        """The state and what else deserves a look."""
-        return status_cell(record)
-
-    def render_age(self, record: Order) -> SafeString | str:
-        """How long ago it was placed."""
-        return age(record.created_at)
-
-    def render_actions(self, record: Order) -> SafeString:
-        """The one useful thing, and the rest in a menu."""
-        reason = blocked_reason(record)
-        stripe_url = _first(payment_url(payment, record.conference) for payment in record.payments.all())
-        return actions_cell(record, useful_action(record, self.user, reason), reason, stripe_url)
-
-
-def _first(texts: Iterable[str]) -> str:
-    return next(filter(None, texts), "")
+    @property
+    def rows_html(self) -> SafeString:
+        """All rows, as the table's template shows them."""
+        return SafeString("\n".join(row.html for row in self.rows))
