@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
-from registration.models import Conference, OpenItem, StripeEvent
+from dashboard.waiting import waiting_at
+from registration.models import Conference, OpenItem
 from registration.roles import role_in_words
 
 KINDS_NAMED = 3
@@ -114,13 +114,17 @@ class Desk:
             if user.has_perm(permission)
         ]
 
+    @property
+    def nav_keys(self) -> str:
+        """The keys that lead to the pages of the navigation."""
+        return "".join(item.key for item in self.nav)
+
     @cached_property
     def attention(self) -> dict[str, int]:
         """Unresolved open items of the conference by kind; their sum is what needs attention."""
         if self.conference is None:
             return {}
-        counts = OpenItem.objects.unresolved().filter(conference=self.conference).values_list("kind")
-        return dict(counts.annotate(count=Count("pk")).order_by("kind"))
+        return waiting_at(self._request, self.conference).items
 
     @property
     def attention_words(self) -> str:
@@ -151,10 +155,10 @@ class Desk:
 
     def _event_queues(self) -> list[Queue]:
         """What Stripe told us and nobody could process, for those who can have it processed again."""
-        if not self._request.user.has_perm("registration.view_stripeevent"):
+        if self.conference is None or not self._request.user.has_perm("registration.view_stripeevent"):
             return []
-        failed = StripeEvent.objects.filter(conference=self.conference, state=StripeEvent.State.FAILED)
-        return [self._page("event_list", _("Stripe events"), "red", failed.count())]
+        failed = waiting_at(self._request, self.conference).failed_events
+        return [self._page("event_list", _("Stripe events"), "red", failed)]
 
     def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
         url = reverse(name)

@@ -18,7 +18,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.order_facts import Action, bar_of, second_line, settled_amount, useful_action
-from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import age, look_of
 from dashboard.templatetags.icons import icon
 from registration.models import Order
@@ -26,7 +25,6 @@ from registration.money import format_amount
 from registration.services.planner import blocked_reason
 
 REFERENCE = "REFERENCE"
-ATTENDEE = 0
 
 
 class OrderCells:
@@ -37,12 +35,8 @@ class OrderCells:
         self._is_selectable = is_selectable
         self._language = get_language()
         self._order_url = reverse("order_detail", args=[REFERENCE])
-        self._attendee_url = reverse("attendee_detail", args=[ATTENDEE]).rpartition(str(ATTENDEE))
         self._select = escape(_("Select %(reference)s"))
         self._more = escape(_("More about %(reference)s"))
-        self._open = icon("document-text") + escape(_("Open order"))
-        self._credits = icon("wallet") + escape(_("Attendee’s credits"))
-        self._stripe = icon("arrow-top-right-on-square") + escape(_("View in Stripe"))
         self._dots = icon("ellipsis-horizontal")
 
     def draw(self, order: Order, attributes: str = "") -> SafeString:
@@ -92,24 +86,13 @@ class OrderCells:
         return f'<td role="cell" class="c-status">{badge}{second}</td>'
 
     def _actions_cell(self, order: Order) -> str:
-        """The one useful thing to do, and a menu with the rest and with why nothing can be refunded."""
-        reason, reference = blocked_reason(order), escape(order.reference)
-        action = useful_action(order, self._user, reason)
+        """The one useful thing to do, and a menu that fetches its panel when it is opened."""
+        action, reference = useful_action(order, self._user, blocked_reason(order)), escape(order.reference)
         return (
             f'<td role="cell" class="c-act"><div class="acts">{_button(reference, action) if action else ""}'
-            '<details class="menu"><summary class="btn btn-ghost btn-icon btn-sm"'
-            f' aria-label="{self._more % {"reference": reference}}">{self._dots}</summary>'
-            f'<div class="menu-panel">{self._menu(order, reason)}</div></details></div></td>'
-        )
-
-    def _menu(self, order: Order, reason: str) -> str:
-        before, _attendee, behind = self._attendee_url
-        note = f'<p class="menu-note">{escape(reason)}</p>' if reason else ""
-        url = next(filter(None, (payment_url(payment, order.conference) for payment in order.payments.all())), "")
-        stripe = f'<a href="{escape(url)}" rel="noreferrer" target="_blank">{self._stripe}</a>' if url else ""
-        return (
-            f'{note}<a href="{self._url_of(order)}">{self._open}</a>'
-            f'<a href="{before}{order.user_id}{behind}">{self._credits}</a>{stripe}'
+            '<details class="menu needs-script" data-menu><summary class="btn btn-ghost btn-icon btn-sm"'
+            f' aria-label="{self._more % {"reference": reference}}">{self._dots}'
+            '</summary><div class="menu-panel"></div></details></div></td>'
         )
 
     def _url_of(self, order: Order) -> str:
@@ -132,13 +115,13 @@ def _left_cell(order: Order) -> str:
 
 
 def _button(reference: str, action: Action) -> str:
-    """The row's one action; one that opens a panel is fetched into it, and its table says where that is."""
+    """The row's one action; one that opens a panel is fetched into it."""
     url = escape(action.url)
     fetched = f' hx-get="{url}" hx-target="#drawer"' if action.drawer else ""
     key = f' data-key="{action.key}"' if action.key else ""
     return (
         f'<a class="btn btn-sm" id="{action.kind}-{reference}" href="{url}"{key}{fetched}'
-        f' data-row-id="order-{reference}">{escape(action.label)}<span class="visually-hidden"> {reference}</span></a>'
+        f' aria-label="{escape(action.label)} {reference}">{escape(action.label)}</a>'
     )
 
 

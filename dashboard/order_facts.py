@@ -17,7 +17,7 @@ from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
 from registration.services.planner import blocked_reason
 
-BAR_WIDTH = 120
+BAR_WIDTH = 100
 SPLIT_WIDTH = 1000
 SPLIT_GAP = 3
 UNDER_WAY = (Refund.State.AWAITING_APPROVAL, Refund.State.REQUESTED, Refund.State.PENDING, Refund.State.REQUIRES_ACTION)
@@ -93,7 +93,7 @@ def unconfirmed_amount(order: Order) -> Decimal:
 
 
 def bar_of(order: Order) -> dict[str, int]:
-    """Widths of the slim bar: the shares of what was paid that are left and on their way."""
+    """Widths of the slim bar: the shares of what was paid, in percent, that are left and on their way."""
     if order.paid_amount <= 0:
         return {}
     left = _width(order.refundable_amount, order.paid_amount, BAR_WIDTH)

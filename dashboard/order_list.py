@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conferences_of
+from dashboard.counts import Part, ask, capped, capped_each, said
 from dashboard.filters import OrderFilter
-from dashboard.paging import COUNT_CAP, KeysetPage, capped_counts, keyset_page
+from dashboard.paging import KeysetPage, keyset_page
 from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
+from dashboard.waiting import ask_with_frame
 from registration.models import Conference, Order
 
 CHIP_PARAMETERS = ("status", "refundable")
@@ -58,12 +58,16 @@ class OrderList:
 
     def orders(self) -> QuerySet[Order]:
         """All that the filters leave, sorted, for the export."""
-        found: QuerySet[Order] = self.filter.qs.filter(conference=self.conference)
-        return self._sorted(found)
+        return self._sorted(self._narrowed())
 
     def of_conference(self) -> QuerySet[Order]:
         """All orders of the conference in the order of the list, whatever it is narrowed to."""
         return self._sorted(Order.objects.filter(conference=self.conference))
+
+    def _narrowed(self, without: tuple[str, ...] = ()) -> QuerySet[Order]:
+        orders: QuerySet[Order] = Order.objects.filter(conference=self.conference)
+        # A list of everything needs no form to say so.
+        return self.filter.narrowed(orders, without) if self.is_narrowed else orders
 
     def _sorted(self, orders: QuerySet[Order]) -> QuerySet[Order]:
         sign = "-" if self._descending else ""
@@ -95,33 +99,39 @@ class OrderList:
         return table
 
     @cached_property
+    def counts(self) -> dict[str, int]:
+        """What each chip would find, given the search and the other filters, and what is found now."""
+        return ask(self._count_parts)
+
+    def count_with_frame(self) -> None:
+        """Count in one question with what the frame of the page counts."""
+        self.counts = ask_with_frame(self.request, self.conference, self._count_parts)
+
+    @property
     def chips(self) -> list[Chip]:
-        """Filters by status with what each would find, given the search and the other filters."""
-        base = self._unchipped()
-        wanted: dict[str, tuple[str, dict[str, str], QuerySet[Order]]] = {
-            "all": (_("All"), {}, base),
-            "refundable": (_("Refundable"), {"refundable": "true"}, base.filter(refundable_amount__gt=0)),
-        }
-        for status in Order.Status:
-            wanted[status] = (str(status.label), {"status": status.value}, base.filter(status=status))
-        self._counts = capped_counts({name: queryset for name, (_label, _query, queryset) in wanted.items()})
+        """Filters by status, each with what it would find."""
+        wanted: list[tuple[str, str, dict[str, str]]] = [
+            ("all", _("All"), {}),
+            ("refundable", _("Refundable"), {"refundable": "true"}),
+            *((status.value, str(status.label), {"status": status.value}) for status in Order.Status),
+        ]
         return [
-            Chip(label, self.url(query, drop=CHIP_PARAMETERS), _said(self._counts[name]), self._is_current(query))
-            for name, (label, query, _queryset) in wanted.items()
+            Chip(label, self.url(query, drop=CHIP_PARAMETERS), said(self.counts[name]), self._chipped == query)
+            for name, label, query in wanted
         ]
 
     @property
     def summary(self) -> str:
         """How much of it is on this page: "25 of 1,284 orders"."""
-        found = self._found()
+        found = self._found
         words = ngettext("%(shown)s of %(found)s order", "%(shown)s of %(found)s orders", found)
-        return words % {"shown": len(self.page.rows), "found": _said(found)}
+        return words % {"shown": len(self.page.rows), "found": said(found)}
 
     @property
     def announcement(self) -> str:
         """What a screen reader hears after a search."""
-        found = self._found()
-        return ngettext("%(found)s order", "%(found)s orders", found) % {"found": _said(found)}
+        found = self._found
+        return ngettext("%(found)s order", "%(found)s orders", found) % {"found": said(found)}
 
     @property
     def is_narrowed(self) -> bool:
@@ -162,7 +172,7 @@ class OrderList:
     @property
     def found_words(self) -> str:
         """How many orders the filters leave: "1,284" or "over 1,000"."""
-        return _said(self._found())
+        return said(self._found)
 
     @property
     def kept(self) -> dict[str, str]:
@@ -177,24 +187,28 @@ class OrderList:
         query = self._place | query
         return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
 
-    def _unchipped(self) -> QuerySet[Order]:
-        asked = {key: value for key, value in self.asked.items() if key not in CHIP_PARAMETERS}
-        orders: Any = OrderFilter(asked, queryset=Order.objects.all(), conference=self.conference).qs
-        narrowed: QuerySet[Order] = orders.filter(conference=self.conference)
-        return narrowed
+    @property
+    def _count_parts(self) -> dict[str, Part]:
+        conditions: dict[str, Part] = {"all": ("", ()), "refundable": ("WHERE found.refundable_amount > 0", ())}
+        conditions |= {status.value: ("WHERE found.status = %s", (status.value,)) for status in Order.Status}
+        parts = capped_each(self._narrowed(CHIP_PARAMETERS), conditions, columns=("status", "refundable_amount"))
+        return parts if self._counted_as in parts else parts | {"found": capped(self.orders())}
 
-    def _is_current(self, query: dict[str, str]) -> bool:
-        return {key: self.asked[key] for key in CHIP_PARAMETERS if key in self.asked} == query
+    @property
+    def _chipped(self) -> dict[str, str]:
+        return {key: self.asked[key] for key in CHIP_PARAMETERS if key in self.asked}
 
+    @property
+    def _counted_as(self) -> str:
+        """The chip whose count is that of the list; "found" when no chip alone asks for it."""
+        chipped = self._chipped
+        if not chipped:
+            return "all"
+        if chipped == {"refundable": "true"}:
+            return "refundable"
+        is_status = chipped.keys() == {"status"} and chipped["status"] in Order.Status
+        return chipped["status"] if is_status else "found"
+
+    @property
     def _found(self) -> int:
-        current = [chip for chip in self.chips if chip.current]
-        names = ["all", "refundable", *Order.Status]
-        if current:
-            return self._counts[names[self.chips.index(current[0])]]
-        return capped_counts({"found": self.orders()})["found"]
-
-
-def _said(count: int) -> str:
-    if count > COUNT_CAP:
-        return _("over %(count)s") % {"count": number_format(COUNT_CAP, force_grouping=True)}
-    return str(number_format(count, force_grouping=True))
+        return self.counts[self._counted_as]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import EmptyResultSet, ValidationError
-from django.db import connection
+from django.core.exceptions import ValidationError
 from django.db.models import BigIntegerField, F, Lookup, Model, QuerySet
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
 
 M = TypeVar("M", bound=Model)
 
 PAGE_SIZE = 25
-COUNT_CAP = 1000
-"""Above this a list says "more than 1,000"."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +60,6 @@ def keyset_page(
         before=_written(rows[0], field) if rows and has_before else "",
         after=_written(rows[-1], field) if rows and has_after else "",
     )
-
-
-def capped_counts(querysets: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
-    """Count several querysets in one question, none further than one above the cap."""
-    counts: list[str] = []
-    values: list[Any] = []
-    for queryset in querysets.values():
-        try:
-            sql, params = queryset.order_by().values("pk")[: COUNT_CAP + 1].query.sql_with_params()
-        except EmptyResultSet:
-            # The ORM sees that nothing can match, and has no statement for it.
-            counts.append("0")
-            continue
-        # Only what the ORM wrote is put together here; every value is bound.
-        counts.append(f"(SELECT COUNT(*) FROM ({sql}) AS found)")  # noqa: S608
-        values.extend(params)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(counts)}", values)
-        row = cursor.fetchone()
-    return dict(zip(querysets, row, strict=True))
 
 
 def _beyond(field: str, key: tuple[Any, int], downwards: bool) -> Lookup[Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import DEFERRED, Exists, Model, OuterRef, QuerySet
 from django_tables2.rows import BoundRow
 
 from dashboard.tables import OrderTable
@@ -20,7 +20,7 @@ SHOWN = (
     *("hold_expires_at", "created_at", "paid_amount", "refunded_amount", "reserved_amount", "refundable_amount"),
     *("user__username", "user__first_name", "user__last_name", "user__email"),
 )
-PAYMENT = ("id", "method", "status", "refundable_amount", "stripe_payment_intent_id", "stripe_charge_id", "livemode")
+PAYMENT = ("id", "method", "status", "currency", "refundable_amount", "livemode")
 ITEM = ("id", "kind", "refund_id")
 REFUND = ("id", "amount", "parts__id", "parts__state", "parts__amount", "parts__channel")
 IN_ORDER = OuterRef("pk")
@@ -73,7 +73,8 @@ def row_for(order: Order, user: Any = None) -> BoundRow:
 
 def rows_for(orders: QuerySet[Order], user: Any = None) -> list[BoundRow]:
     """Read orders again, in the order of their keys, and draw their rows."""
-    whole = listed_orders().select_related("user", "conference").only(*SHOWN, "conference__stripe_secret_key")
+    of_conference = ("conference__stripe_secret_key", "conference__timezone")
+    whole = listed_orders().select_related("user", "conference").only(*SHOWN, *of_conference)
     fresh = with_details(whole.filter(pk__in=orders.values("pk")).order_by("pk"))
     return list(OrderTable(fresh, user=user).rows)
 
@@ -106,7 +107,10 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
 
 
 def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:
-    return model.from_db("default", names, values)
+    given = dict(zip(names, values, strict=True))
+    row = model(*(given.get(field.attname, DEFERRED) for field in model._meta.concrete_fields))
+    row._state.adding = False
+    return row
 
 
 def _keep(owner: Model, name: str, rows: list[Any]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.access import current_conference, requires
-from dashboard.rows import row_for
+from dashboard.rows import rows_for
+from registration.json_rows import JSONRows, rows_of
 from registration.models import HistoryEntry, Order
 
 MOST_ROWS = 100
@@ -25,13 +27,15 @@ def order_changes(request: HttpRequest) -> HttpResponse:
     """Answer the rows of shown orders whose history grew after an entry, or 204 when none did."""
     after, shown = _number(request.GET.get("after", "")), request.GET.get("shown", "").split(",")[:MOST_ROWS]
     late = Q(pk__gt=after - OVERLAP_ENTRIES, created_at__gte=timezone.now() - OVERLAP)
-    news = HistoryEntry.objects.filter(Q(pk__gt=after) | late)
-    orders = Order.objects.filter(conference=current_conference(request), reference__in=shown)
-    changed = list(orders.filter(pk__in=news.values("order")).order_by("pk"))
-    latest = latest_entry()
+    news = HistoryEntry.objects.filter(Q(pk__gt=after) | late, order=OuterRef("pk")).order_by()
+    # Membership is asked for in the same question: the conference is read only when there is something to draw.
+    orders: Any = Order.objects.visible_to(request.user).filter(Exists(news), reference__in=shown)
+    latest, changed = _answered(JSONRows(orders.order_by(), "pk"))
     if not changed and latest == after:
         return HttpResponse(status=204)
-    context = {"rows": [row_for(order, request.user) for order in changed], "after": latest, "changed": changed}
+    current_conference(request)  # Sets the clock that the rows are told by.
+    rows = rows_for(Order.objects.filter(pk__in=changed), request.user)
+    context = {"rows": rows, "after": latest, "changed": changed}
     response = render(request, "dashboard/orders/_changes.html", context)
     if changed:
         response["HX-Trigger"] = "orders:changed"
@@ -41,6 +45,14 @@ def order_changes(request: HttpRequest) -> HttpResponse:
 def latest_entry() -> int:
     """The newest entry of all histories, from which a page asks on."""
     return HistoryEntry.objects.aggregate(latest=Max("pk"))["latest"] or 0
+
+
+def _answered(changed: JSONRows) -> tuple[int, list[int]]:
+    """The newest entry, and the keys of the orders that changed; both zero and empty before anything happened."""
+    newest = HistoryEntry.objects.order_by("-pk").values_list("pk", changed)[:1]
+    for latest, rows in newest:
+        return latest, [key for (key,) in rows_of(rows)]
+    return 0, []
 
 
 def _number(text: str) -> int:

@@ -7,22 +7,24 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.access import current_conference, get_order_or_404, requires
+from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.export import csv_of, file_name
 from dashboard.forms.refund import RefundForm
 from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
 from dashboard.refund_panel import panel_context
-from dashboard.rows import row_for
-from dashboard.views.live import latest_entry
+from dashboard.rows import rows_for
+from dashboard.stripe_links import payment_url
+from dashboard.waiting import waiting_at
 from registration.models import Conference, Order
 from registration.services.notes import add_note
+from registration.services.planner import blocked_reason
 
 
 @require_safe
@@ -32,12 +34,18 @@ def order_list(request: HttpRequest) -> HttpResponse:
     orders = OrderList(request, current_conference(request))
     wants_list = request.headers.get("HX-Target") == "orders"
     template = "dashboard/orders/_swap.html" if wants_list else "dashboard/orders/list.html"
-    whole = {} if wants_list else _linked_panel(request) | {"live_after": latest_entry()}
+    whole = {} if wants_list else _whole_page(request, orders)
     response = render(request, template, {"orders": orders} | whole)
     if wants_list:
         response["HX-Push-Url"] = orders.address
     patch_vary_headers(response, ("HX-Request", "HX-Target"))
     return response
+
+
+def _whole_page(request: HttpRequest, orders: OrderList) -> dict[str, Any]:
+    """What the page shows around its list. How far history has come is read before the rows: nothing is missed."""
+    orders.count_with_frame()
+    return _linked_panel(request) | {"live_after": waiting_at(request, orders.conference).latest}
 
 
 def _linked_panel(request: HttpRequest) -> dict[str, Any]:
@@ -73,7 +81,7 @@ def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpRes
 def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show where the money of one order is and how it came there."""
     order = get_order_or_404(request, reference)
-    context = {"page": OrderPage(order, request.user), "live_after": latest_entry()}
+    context = {"live_after": waiting_at(request, order.conference).latest, "page": OrderPage(order, request.user)}
     return render(request, "dashboard/orders/detail.html", context)
 
 
@@ -81,8 +89,22 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
 @requires("registration.view_order")
 def order_row(request: HttpRequest, reference: str) -> HttpResponse:
     """Draw one row of the list as the database has it now."""
+    orders: Any = Order.objects.visible_to(request.user).filter(reference=reference)
+    row = next(iter(rows_for(orders, request.user)), None)
+    if row is None:
+        raise Http404
+    put_on_desk(request, row.record.conference)
+    return render(request, "dashboard/includes/_row.html", {"row": row})
+
+
+@require_safe
+@requires("registration.view_order")
+def order_menu(request: HttpRequest, reference: str) -> HttpResponse:
+    """Say what else can be done about an order of the list, and why nothing can be refunded."""
     order = get_order_or_404(request, reference)
-    return render(request, "dashboard/includes/_row.html", {"row": row_for(order, request.user)})
+    urls = (payment_url(payment, order.conference) for payment in order.payments.all())
+    context = {"order": order, "reason": blocked_reason(order), "stripe_url": next(filter(None, urls), "")}
+    return render(request, "dashboard/orders/_menu.html", context)
 
 
 @require_POST

@@ -21,3 +21,11 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("focusin", (event) => {
   for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
+
+// A row's menu comes when it is first wanted: most are never opened. Toggling does not bubble, so it is caught on its way.
+document.addEventListener("toggle", (event) => {
+  const menu = event.target;
+  const panel = menu.matches?.("[data-menu][open]") && menu.querySelector(".menu-panel:empty");
+  const order = menu.closest("[data-row]")?.querySelector("[data-row-link]");
+  if (panel && order) window.htmx.ajax("GET", `${order.pathname}menu/`, { source: menu, target: panel });
+}, true);

@@ -31,6 +31,7 @@ MAY = {
     "home": ALL,
     "order_list": ALL,
     "order_changes": ALL,
+    "order_menu": ALL,
     "order_detail": ALL,
     "order_row": ALL,
     "order_export": FINANCE,
