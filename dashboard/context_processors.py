@@ -77,8 +77,9 @@ class Desk:
     @property
     def clock(self) -> str:
         """The time zone of all dates and times on the page: "Berlin (CET)"."""
-        zone = timezone.get_current_timezone_name()
-        return f"{zone.rpartition('/')[2].replace('_', ' ')} ({timezone.localtime().tzname()})"
+        place = timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+        name = timezone.localtime().tzname()
+        return place if place == name else f"{place} ({name})"
 
     @cached_property
     def role(self) -> str:

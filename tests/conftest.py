@@ -132,11 +132,11 @@ def find_breaches() -> Callable[..., list[str]]:
     axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
 
-    def find(page: Page, *rules: str) -> list[str]:
+    def find(page: Page, *rules: str, within: str = "") -> list[str]:
         if not page.evaluate("'axe' in window"):
             page.evaluate(axe)
         options = {"runOnly": list(rules) or tags, "resultTypes": ["violations"], "preload": False}
-        results = page.evaluate("options => axe.run(options)", options)
+        results = page.evaluate("([place, options]) => axe.run(place || document, options)", [within, options])
         return [f"{v['id']}: {n['html']}" for v in results["violations"] for n in v["nodes"]]
 
     return find

@@ -1,0 +1,94 @@
+"""Looks at a page as everybody does: in every width and theme, enlarged, with forced colours, and while it loads."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+WIDTHS = (1440, 820, 390)
+ZOOMED = (720, 640, 320)
+"""What a browser lays out on a wide and a usual screen at 200 per cent, and the narrowest there is."""
+# Only colours differ in the dark.
+THEMES: dict[Any, tuple[str, ...]] = {"light": (), "dark": ("color-contrast", "link-in-text-block")}
+LAYOUT_SHIFT = """
+() => new Promise(resolve => {
+  let sum = 0;
+  const add = list => list.getEntries().forEach(entry => { sum += entry.hadRecentInput ? 0 : entry.value; });
+  const observer = new PerformanceObserver(add);
+  observer.observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => { add({ getEntries: () => observer.takeRecords() }); resolve(sum); }, 60);
+})
+"""
+UNSEEN_IN_FORCED_COLOURS = """
+() => [...document.querySelectorAll(".btn:not(.btn-ghost), .badge, .chip, .form-control, .form-select, dialog[open]")]
+  .filter(each => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+  .filter(each => !each.closest(".visually-hidden, .input-group, .search"))
+  .filter(each => !parseFloat(getComputedStyle(each).borderTopWidth))
+  .map(each => each.outerHTML.slice(0, 120))
+"""
+MOVING = "() => document.getAnimations().filter(each => each.effect.getComputedTiming().activeDuration > 20).length"
+
+
+class Judge:
+    """Collects what is wrong with pages; ``findings`` is told at the end, all at once."""
+
+    def __init__(self, page: Page, find_breaches: Callable[..., list[str]]) -> None:
+        self.page = page
+        self.find_breaches = find_breaches
+        self.findings: list[str] = []
+
+    def look(self, name: str) -> None:
+        """Judge the page as it stands, with whatever is open on it."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            self._ask_axe(f"{name}, {width} px")
+            self._refuse_sideways(f"{name}, {width} px")
+        self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+
+    def look_into(self, name: str, menu: Locator) -> None:
+        """Open a menu in each width that has it, judge what it holds, and close it by Escape."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            opener = menu.locator("summary").first
+            if not opener.is_visible():
+                continue
+            opener.click()
+            expect(menu.locator(".menu-panel").first).to_be_visible()
+            # A target half under the menu is no target now, so only the menu is asked about.
+            self._ask_axe(f"{name}, {width} px", within="details[open] > .menu-panel")
+            self._refuse_sideways(f"{name}, {width} px")
+            self.page.keyboard.press("Escape")
+            expect(menu.locator(".menu-panel").first).to_be_hidden()
+            expect(opener).to_be_focused()
+        self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+
+    def _ask_axe(self, name: str, within: str = "") -> None:
+        for theme, rules in THEMES.items():
+            self.page.emulate_media(color_scheme=theme)
+            self._note(f"{name}, {theme}", self.find_breaches(self.page, *rules, within=within))
+        self.page.emulate_media(color_scheme="light")
+
+    def visit(self, name: str, address: str) -> None:
+        """Load a page and judge it wholly: how it came, how it stands, and how it bends."""
+        self.page.goto(address)
+        shift = self.page.evaluate(LAYOUT_SHIFT)
+        self._note(name, [f"moves {shift:.4f} while it loads"] if shift else [])
+        self._note(name, ["moves though motion is reduced"] if self.page.evaluate(MOVING) else [])
+        self.look(name)
+        self._bend(name)
+
+    def _bend(self, name: str) -> None:
+        for width in ZOOMED:
+            self.page.set_viewport_size({"width": width, "height": 450})
+            self._refuse_sideways(f"{name}, {width} px")
+        self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+        self.page.emulate_media(forced_colors="active")
+        self._note(f"{name}, forced colours, no edge", self.page.evaluate(UNSEEN_IN_FORCED_COLOURS))
+        self.page.emulate_media(forced_colors="none")
+
+    def _refuse_sideways(self, name: str) -> None:
+        if self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            self.findings.append(f"{name}: scrolls sideways")
+
+    def _note(self, name: str, findings: list[str]) -> None:
+        self.findings.extend(f"{name}: {each}" for each in findings)
