@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.comparison_pages import MEND
 from dashboard.forms.attention import (
     AcknowledgeForm,
     ItemForm,
@@ -37,12 +38,13 @@ RELATED = ("conference", "order__user", "order__conference", "refund", "payment"
 
 @dataclass(frozen=True)
 class Way:
-    """A page that settles an item, in the drawer where there is one."""
+    """A page that settles an item, in the drawer unless it is a page of its own."""
 
     id: str
     label: str
     url: str
     is_main: bool = False
+    in_drawer: bool = True
 
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
         "refund_url": _refund_url(request, item.refund),
         "stripe_ids": _stripe_ids(item),
-        "ways": _ways(item) if may_settle else [],
+        "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
         "forms": [{"form": each, "open": each is form} for each in offered],
         "settle_url": reverse("attention_settle", args=[item.pk]),
@@ -137,7 +139,7 @@ SETTLES: dict[type[ItemForm], Callable[[OpenItem], bool]] = {
 """Which items each form is for, in the order in which they are offered."""
 
 
-def _ways(item: OpenItem) -> list[Way]:
+def _ways(request: HttpRequest, item: OpenItem) -> list[Way]:
     """The pages that settle this kind of item."""
     order, refund = item.order, item.refund
     if item.kind == Kind.FAILED and order and refund:
@@ -145,6 +147,9 @@ def _ways(item: OpenItem) -> list[Way]:
     if item.kind == Kind.MANUAL_TRANSFER and (part := part_key(item)):
         url = reverse("manual_confirm", args=[part])
         return [Way(f"transfer-{item.pk}", _("Record the transfer…"), url, is_main=True)]
+    if item.kind == Kind.DRIFT and not item.facts.get("beyond_repair") and request.user.has_perm(MEND):
+        url = reverse("comparison")
+        return [Way(f"compare-{item.pk}", _("See both sides…"), url, is_main=True, in_drawer=False)]
     if item.kind in TOO_MUCH and order and order.status in REFUNDABLE:
         url = reverse("refund_create", args=[order.reference])
         asked = urlencode({"amount": item.facts.get("amount", "")})
