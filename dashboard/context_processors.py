@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
+from dashboard.held import Held, held_of
 from dashboard.waiting import waiting_at
 from registration.models import Conference, OpenItem
 from registration.roles import role_in_words
@@ -86,6 +87,11 @@ class Desk:
         """The user's role in words."""
         return role_in_words(getattr(self.conferences[0], "role", None) or "") if self.conferences else ""
 
+    @cached_property
+    def held(self) -> list[Held]:
+        """Refunds of this session that can still be undone."""
+        return held_of(self._request) if self._is_signed_in else []
+
     @property
     def is_sandbox(self) -> bool:
         """Whether Stripe itself is a stand-in on this machine."""
@@ -152,7 +158,6 @@ class Desk:
             self._queue(kinds.UNCONFIRMED, _("Being verified"), "amber", counts.get(kinds.UNCONFIRMED, 0)),
             self._queue(kinds.SLOW, _("Slow at Stripe"), "blue", counts.get(kinds.SLOW, 0)),
             *self._event_queues(),
-            *self._comparison_queue(),
         ]
 
     def _event_queues(self) -> list[Queue]:
@@ -161,12 +166,6 @@ class Desk:
             return []
         failed = waiting_at(self._request, self.conference).failed_events
         return [self._page("event_list", _("Stripe events"), "red", failed)]
-
-    def _comparison_queue(self) -> list[Queue]:
-        """What differs from Stripe, for those who can have it repaired; the open items know how much that is."""
-        if not self._request.user.has_perm("registration.view_comparisonrun"):
-            return []
-        return [self._page("comparison", _("Comparison"), "amber", self.attention.get(OpenItem.Kind.DRIFT, 0))]
 
     def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
         url = reverse(name)

@@ -115,13 +115,16 @@ def _left_cell(order: Order) -> str:
 
 
 def _button(reference: str, action: Action) -> str:
-    """The row's one action; one that opens a panel is fetched into it."""
-    url = escape(action.url)
+    """The row's one action: fetched into the panel, done at once while its seconds run, or a link."""
+    url, counted = escape(action.url), ""
     fetched = f' hx-get="{url}" hx-target="#drawer"' if action.drawer else ""
+    if action.post:
+        fetched = f' hx-post="{escape(action.post)}" hx-swap="none"'
+        counted = f' <span class="seconds" data-seconds="{action.seconds}" aria-hidden="true">{action.seconds}</span>'
     key = f' data-key="{action.key}"' if action.key else ""
     return (
         f'<a class="btn btn-sm" id="{action.kind}-{reference}" href="{url}"{key}{fetched}'
-        f' aria-label="{escape(action.label)} {reference}">{escape(action.label)}</a>'
+        f' aria-label="{escape(action.label)} {reference}">{escape(action.label)}{counted}</a>'
     )
 
 

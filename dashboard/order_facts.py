@@ -12,9 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from dashboard.held import seconds_left
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
+from registration.services.approval import APPROVE
 from registration.services.planner import blocked_reason
 
 BAR_WIDTH = 100
@@ -33,13 +35,19 @@ class SecondLine:
 
 @dataclass(frozen=True)
 class Action:
-    """The one useful thing to do with an order; ``drawer`` says that it opens over the page."""
+    """The one useful thing to do with an order; ``drawer`` says that it opens over the page.
+
+    ``post`` is where a script does it at once; without one ``url`` leads to a page that offers it. ``seconds`` is how
+    long it is offered.
+    """
 
     kind: str
     label: str
     url: str
     key: str = ""
     drawer: bool = False
+    post: str = ""
+    seconds: int = 0
 
 
 def second_line(order: Order) -> SecondLine | None:
@@ -52,8 +60,13 @@ def useful_action(order: Order, user: Any, reason: str) -> Action | None:
     may = user.has_perm if user is not None else lambda _permission: True
     detail = reverse("order_detail", args=[order.reference])
     kinds = {item.kind for item in open_items(order)}
+    if (waiting := _held_refund(order)) and may("registration.refund_order"):
+        url, post = (reverse(name, args=[waiting.pk]) for name in ("refund_detail", "refund_undo"))
+        return Action("undo", _("Undo"), url, post=post, seconds=seconds_left(waiting))
     if OpenItem.Kind.FAILED in kinds and may("registration.refund_order"):
         return Action("resolve", _("Resolve"), f"{detail}#refunds")
+    if (proposal := _proposal_of_another(order, user)) and may(APPROVE):
+        return Action("decide", _("Decide"), reverse("refund_decide", args=[proposal.pk]), drawer=True)
     if not reason and may("registration.refund_order"):
         return Action(
             "refund", pgettext("button", "Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True
@@ -62,6 +75,18 @@ def useful_action(order: Order, user: Any, reason: str) -> Action | None:
     if pending and getattr(order, "has_credit", False) and may("registration.apply_credit"):
         return Action("credit", _("Apply credit"), reverse("credit_apply", args=[order.reference]), "c", drawer=True)
     return None
+
+
+def _held_refund(order: Order) -> Refund | None:
+    """The newest refund that can still be undone."""
+    return max((refund for refund in order.refunds.all() if refund.is_held), key=lambda each: each.pk, default=None)
+
+
+def _proposal_of_another(order: Order, user: Any) -> Refund | None:
+    """The oldest refund that this user could decide about."""
+    waiting = (refund for refund in order.refunds.all() if refund.state == Refund.State.AWAITING_APPROVAL)
+    others = (refund for refund in waiting if user is None or refund.requested_by_id != user.pk)
+    return min(others, key=lambda each: each.pk, default=None)
 
 
 def open_items(order: Order) -> list[OpenItem]:
@@ -88,8 +113,12 @@ def settled_amount(order: Order) -> Decimal:
 
 def unconfirmed_amount(order: Order) -> Decimal:
     """What may or may not have gone out, in the order's currency."""
+    return _in_state(order, Refund.State.UNCONFIRMED)
+
+
+def _in_state(order: Order, state: str) -> Decimal:
     parts = (part for refund in order.refunds.all() for part in refund.parts.all())
-    return _total(part.amount for part in parts if part.state == Refund.State.UNCONFIRMED)
+    return _total(part.amount for part in parts if part.state == state)
 
 
 def bar_of(order: Order) -> dict[str, int]:
@@ -127,6 +156,8 @@ def _of_attention(order: Order) -> SecondLine | None:
         return SecondLine(_failed(failed), "warn")
     if (unconfirmed := unconfirmed_amount(order)) > 0:
         return SecondLine(_("%(amount)s being verified") % {"amount": _plain(unconfirmed, order)}, "wait")
+    if (proposed := _in_state(order, Refund.State.AWAITING_APPROVAL)) > 0:
+        return SecondLine(_("%(amount)s waits for approval") % {"amount": _plain(proposed, order)}, "wait")
     told = [item for item in items if item.kind != OpenItem.Kind.DISPUTED]
     return SecondLine(str(told[0].get_kind_display()), "wait") if told else None
 
@@ -138,6 +169,8 @@ def _failed(refund: Refund | None) -> str:
 
 
 def _of_moving(order: Order) -> SecondLine | None:
+    if held := _held_refund(order):
+        return SecondLine(_("%(amount)s about to be sent") % {"amount": format_amount(held.amount, held.currency)})
     amount = _total(part.amount for part in moving_parts(order))
     return SecondLine(_("%(amount)s in progress") % {"amount": _plain(amount, order)}) if amount > 0 else None
 

@@ -75,7 +75,7 @@ class OrderPage:
         prefetch_related_objects(
             [order],
             Prefetch("payments", Payment.objects.select_related("credit")),
-            Prefetch("refunds", Refund.objects.select_related("requested_by")),
+            Prefetch("refunds", Refund.objects.select_related("requested_by", "decided_by")),
             Prefetch("refunds__parts", RefundPart.objects.select_related("credit")),
             "refunds__lines",
             Prefetch("open_items", OpenItem.objects.unresolved()),

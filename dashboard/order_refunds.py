@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from dashboard.held import Held, held
 from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import State
@@ -27,6 +28,9 @@ class RefundEntry:
     fee: str
     retried_as: str
     can_check: bool
+    is_waiting: bool
+    held: Held | None
+    decided: str
     by_hand: list[RefundPart]
 
 
@@ -53,7 +57,10 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         holders=list(dict.fromkeys(holder(part) for part in parts)),
         fee=format_money(refund.fee_amount, refund.currency) if refund.fee_amount else "",
         retried_as=retried_as,
-        can_check=waits and any(part.channel == RefundPart.Channel.STRIPE for part in parts),
+        is_waiting=refund.state == State.AWAITING_APPROVAL,
+        held=held(refund) if refund.is_held else None,
+        decided=_decided(refund),
+        can_check=waits and not refund.is_held and any(part.channel == RefundPart.Channel.STRIPE for part in parts),
         by_hand=[p for p in parts if p.channel == RefundPart.Channel.MANUAL and p.state not in _SETTLED],
     )
 
@@ -66,6 +73,14 @@ def _place(part: RefundPart, payments: dict[int, Payment]) -> str:
         return _("To credit %(number)s") % {"number": part.credit.number} if part.credit else _("To store credit")
     payment = payments.get(part.payment_id)
     return _("To %(instrument)s") % {"instrument": payment.instrument} if payment else _("To the card")
+
+
+def _decided(refund: Refund) -> str:
+    """Who let it go ahead, or did not."""
+    if refund.decided_by is None:
+        return ""
+    text = _("Rejected by %(who)s") if refund.state == State.REJECTED else _("Approved by %(who)s")
+    return text % {"who": f"{person(refund.decided_by)}, {moment(refund.decided_at)}"}
 
 
 def _who(refund: Refund) -> str:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
 
+from dashboard.held import Held, held, remember
 from dashboard.refund_panel import attendee_name, money, where
 from dashboard.rows import row_for
 from registration.models import Order, Refund, RefundPart
@@ -28,17 +29,52 @@ def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool 
         refund: The decision, as the database has it now.
         repeated: The same form was sent before and this is what it did then.
     """
-    refund = Refund.objects.select_related("order__conference", "order__user").get(pk=refund.pk)
+    refund = _read(refund)
+    if refund.is_held:
+        remember(request, refund)
     if not is_htmx(request):
         _tell(request, refund, repeated=repeated)
         sent = refund.state not in (*RESERVING, *OVER)
         return redirect(order_url(refund.order) if sent else reverse("refund_detail", args=[refund.pk]))
-    if refund.state in (*RESERVING, *OVER):
+    if is_verifying(refund) or refund.state == State.FAILED:
         return _result(request, refund)
     _tell(request, refund, repeated=repeated)
     if _is_on_order_page(request, refund.order):
         return HttpResponseClientRedirect(order_url(refund.order))
     return _done(request, refund)
+
+
+def answer_after_hold(request: HttpRequest, refund: Refund, *, sent: bool = False) -> HttpResponse:
+    """Say what became of a refund that could be undone until now; its toast goes and its row is drawn afresh.
+
+    Nobody is torn away from what they do meanwhile: no drawer closes and the focus stays.
+
+    Args:
+        request: The undo, or the page that waited for the seconds to pass.
+        refund: As it was; it is read again.
+        sent: This request ended the time to undo; a later one says nothing a second time.
+    """
+    refund = _read(refund)
+    if sent or is_verifying(refund):
+        _tell(request, refund, repeated=False)
+    if not is_htmx(request):
+        return redirect("refund_detail", refund.pk)
+    row = row_for(refund.order, request.user) if _may_show_the_row(request) else None
+    context = {"row": row, "gone": refund}
+    response = reswap(render(request, "dashboard/refunds/_done.html", context), "none")
+    detail = {"row": f"order-{refund.order.reference}"}
+    return trigger_client_event(
+        trigger_client_event(response, "orders:changed", {}), "refund:settled", detail, after="settle"
+    )
+
+
+def _read(refund: Refund) -> Refund:
+    return Refund.objects.select_related("order__conference", "order__user").get(pk=refund.pk)
+
+
+def is_verifying(refund: Refund) -> bool:
+    """Whether it was sent, or should have been, and nobody can tell yet what became of it."""
+    return refund.state in (State.REQUESTED, State.UNCONFIRMED) and not refund.is_held
 
 
 def is_htmx(request: Any) -> bool:
@@ -61,7 +97,8 @@ def _result(request: HttpRequest, refund: Refund) -> HttpResponse:
 def _done(request: HttpRequest, refund: Refund) -> HttpResponse:
     """Close the drawer, put the fresh row in place, say what was sent."""
     row = row_for(refund.order, request.user) if _may_show_the_row(request) else None
-    response = render(request, "dashboard/refunds/_done.html", {"row": row})
+    waiting: list[Held] = [held(refund)] if refund.is_held else []
+    response = render(request, "dashboard/refunds/_done.html", {"row": row, "held": waiting})
     reswap(response, "none")
     detail = {"row": f"order-{refund.order.reference}"}
     return trigger_client_event(response, "refund:done", detail, after="settle")
@@ -78,10 +115,16 @@ def _may_show_the_row(request: Any) -> bool:
 
 def _tell(request: HttpRequest, refund: Refund, *, repeated: bool) -> None:
     """Leave the message that the next page or the toasts show."""
-    if refund.state in RESERVING:
+    if refund.is_held:
+        return  # Its own toast counts the seconds.
+    if refund.state == State.AWAITING_APPROVAL:
+        messages.info(request, f"{proposed_title(refund)}\n{proposed_text(refund)}")
+    elif refund.state in RESERVING:
         messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
+    elif refund.state in (State.REJECTED, State.CANCELED):
+        messages.info(request, f"{ended_title(refund)}\n{refused_text(refund)}")
     elif refund.state in OVER:
-        messages.error(request, f"{_('Stripe refused the refund')}\n{refused_text(refund)}")
+        messages.error(request, f"{ended_title(refund)}\n{refused_text(refund)}")
     elif repeated:
         text = _("This form was already sent. It was not sent again.")
         messages.info(request, f"{sent_headline(refund)}\n{text}")
@@ -118,7 +161,7 @@ def sent_headline(refund: Refund) -> str:
 
 def result_context(refund: Refund) -> dict[str, Any]:
     """What the drawer or the refund's page says of a refund that is not simply on its way."""
-    verifying = refund.state in RESERVING
+    verifying = is_verifying(refund)
     retry = f"{reverse('refund_create', args=[refund.order.reference])}?"
     return {
         "refund": refund,
@@ -128,11 +171,32 @@ def result_context(refund: Refund) -> dict[str, Any]:
         "check_url": reverse("refund_check", args=[refund.pk]),
         "is_verifying": verifying,
         "is_over": refund.state in OVER,
-        "result_title": verifying_title(refund) if verifying else _("Stripe refused the refund"),
+        "result_title": verifying_title(refund) if verifying else ended_title(refund),
         "result_text": verifying_text(refund) if verifying else refused_text(refund),
         "retry_url": retry + urlencode({"retry_of": refund.pk}),
         "credit_url": retry + urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT}),
     }
+
+
+def proposed_title(refund: Refund) -> str:
+    """A proposal, said as what it waits for."""
+    return _("%(amount)s waits for approval") % {"amount": money(refund.order, refund.amount)}
+
+
+def proposed_text(refund: Refund) -> str:
+    """What a proposal does meanwhile, and what it does not."""
+    return _("%(number)s is proposed and its amount reserved. Nothing is sent until a second person approves it.") % {
+        "number": refund.number
+    }
+
+
+def ended_title(refund: Refund) -> str:
+    """Why a refund went no further."""
+    if refund.state == State.REJECTED:
+        return _("The refund was not approved")
+    if refund.state == State.CANCELED:
+        return _("The refund was cancelled")
+    return _("Stripe refused the refund")
 
 
 def verifying_title(refund: Refund) -> str:
@@ -155,4 +219,6 @@ def refused_text(refund: Refund) -> str:
     cause = (refund.refusal or str(State(refund.state).label)).rstrip(".")
     moved = _("No money moved.")
     told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
+    if refund.state != State.FAILED:
+        return told
     return f"{told} {_('You can give store credit instead.')}"

@@ -14,15 +14,25 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from dashboard.forms.refund import ManualForm
+from dashboard.held import held
 from dashboard.paging import PAGE_SIZE, keyset_page
-from dashboard.refund_outcome import result_context
+from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import attendee_name, money, where
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
 from registration.sentences import Step, holder, sentence, steps
+from registration.services.approval import why_not_decide
 
 NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
-CHIPS = (State.UNCONFIRMED, State.REQUESTED, State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED)
+CHIPS = (
+    State.AWAITING_APPROVAL,
+    State.UNCONFIRMED,
+    State.REQUESTED,
+    State.PENDING,
+    State.REQUIRES_ACTION,
+    State.SUCCEEDED,
+    State.FAILED,
+)
 STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
 
 
@@ -105,9 +115,33 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
         "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
         "may_check": may_act and _can_be_asked(parts),
-        "may_retry": may_act and refund.state in OVER,
+        "may_retry": may_act and refund.state in OVER and any(part.sent_at for part in parts),
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
+        **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
     }
+
+
+def _decision(request: HttpRequest, refund: Refund, *, may_undo: bool) -> dict[str, Any]:
+    """What is still open about the decision itself, and who may do something about it."""
+    waits = refund.state == State.AWAITING_APPROVAL
+    why_not = why_not_decide(refund, request.user) if waits else ""
+    return {
+        "waits": waits,
+        "why_not": why_not,
+        "is_own": refund.requested_by_id == request.user.pk,
+        "may_undo": may_undo,
+        "held": held(refund) if refund.is_held else None,
+        "undo_url": reverse("refund_undo", args=[refund.pk]),
+        "decide_url": reverse("refund_decide", args=[refund.pk]),
+        "withdraw_url": reverse("refund_withdraw", args=[refund.pk]),
+        "proposed_title": proposed_title(refund),
+        "proposed_text": proposed_text(refund),
+    }
+
+
+def _can_be_undone(parts: list[RefundPart]) -> bool:
+    """Whether all of it was decided and none of it sent."""
+    return all(part.state == State.REQUESTED and part.sent_at is None for part in parts)
 
 
 def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[str, Any]:
@@ -150,7 +184,10 @@ def manual_context(form: ManualForm) -> dict[str, Any]:
 
 
 def _can_be_asked(parts: list[RefundPart]) -> bool:
-    return any(part.channel == RefundPart.Channel.STRIPE and part.state not in OVER for part in parts)
+    """Whether Stripe may know something of it."""
+    unsent = (*OVER, State.AWAITING_APPROVAL)
+    asked = (part for part in parts if part.channel == RefundPart.Channel.STRIPE and part.state not in unsent)
+    return any(part.refund.hold_until is None for part in asked)
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.forms.refund import RefundForm
+from dashboard.radar import radar_context
 from registration.models import Order, Payment, Refund, RefundPart
-from registration.money import SYMBOLS, format_money, places
+from registration.money import SYMBOLS, ZERO, format_money, places
+from registration.services.limits import is_limited, refunded_today, why_above_limit
 from registration.services.planner import PlannedPart, RefundPlan, blocked_reason, channel_of, usable
 
 Destination = Refund.Destination
@@ -70,33 +72,44 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "whole": places(order.currency) == 0,
         "problems": problems(form),
         **page_urls(order),
-        **preview_context(form),
+        **preview_context(form, request.user),
     }
 
 
-def preview_context(form: RefundForm) -> dict[str, Any]:
-    """The consequence of what is filled in so far, and the button that causes it."""
+def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
+    """The consequence of what is filled in so far for this user, and the button that causes it."""
     plan = form.plan
     order = form.order
+    above = why_above_limit(order, plan.total_out, user) if plan else ""
     total = money(order, plan.total_out) if plan else ""
     twice = plan is not None and plan.destination == Destination.CARD_AND_CREDIT
     confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
+    unsure = form.is_repeat and not form.has_confirmed_repeat
+    rows = [*preview_rows(order, plan), *_approval_rows(above)] if plan else []
     return {
         "order": order,
         "form": form,
         "first_name": first_name(order),
-        "rows": preview_rows(order, plan) if plan else [],
+        "rows": rows,
         "preview_text": "" if plan else _preview_text(form),
-        "button": _("Pay out") if twice else pgettext("button", "Refund"),
-        "button_with_amount": _button(total, twice) if plan else "",
+        "button": _verb(twice, bool(above)),
+        "button_with_amount": _button(total, twice, bool(above)) if plan else "",
+        "above": above,
         "twice": twice,
         "total": total,
         "total_value": str(plan.total_out) if plan else "",
         "once": money(order, plan.amount) if plan else "",
         "gift": money(order, plan.goodwill_amount) if plan else "",
         "confirmed": confirmed,
-        "must_confirm": twice and not confirmed,
+        "must_confirm": (twice and not confirmed) or unsure,
+        "confirm_in": "both-warning" if twice and not confirmed else "radar",
+        **radar_context(form, first_name(order)),
     }
+
+
+def _approval_rows(above: str) -> list[dict[str, str]]:
+    """Who has to agree, when the user cannot decide alone."""
+    return [{"label": _("Approval"), "now": _("A second person decides"), "hue": "amber"}] if above else []
 
 
 def preview_rows(order: Order, plan: RefundPlan) -> list[dict[str, str]]:
@@ -175,11 +188,17 @@ def money(order: Order, amount: Decimal) -> str:
 
 
 def _limit(order: Order, user: Any) -> str:
-    """What the user may refund at once, where less than everything."""
-    limit = order.conference.support_refund_limit
-    if limit is None or user.has_perm("registration.refund_without_limit"):
+    """What the user may refund alone, where less than everything."""
+    conference = order.conference
+    if not is_limited(conference, user):
         return ""
-    return _("You can refund up to %(limit)s at once. Ask Finance for more.") % {"limit": money(order, limit)}
+    at_once, a_day = conference.support_refund_limit, conference.support_daily_limit
+    limits = [] if at_once is None else [_("%(limit)s at once") % {"limit": money(order, at_once)}]
+    if a_day is not None:
+        left = max(a_day - refunded_today(conference, user), ZERO)
+        limits.append(_("%(left)s more today") % {"left": money(order, left)})
+    values = {"limits": _(" and ").join(limits)}
+    return _("You can refund %(limits)s; above that you propose it and a second person decides.") % values
 
 
 def _lines(form: RefundForm) -> list[Line]:
@@ -255,7 +274,16 @@ def _preview_text(form: RefundForm) -> str:
     }
 
 
-def _button(total: str, twice: bool) -> str:
+def _verb(twice: bool, above: bool) -> str:
+    """What the button does, while no amount is known."""
+    if above:
+        return pgettext("button", "Propose")
+    return _("Pay out") if twice else pgettext("button", "Refund")
+
+
+def _button(total: str, twice: bool, above: bool) -> str:
+    if above:
+        return _("Propose %(amount)s") % {"amount": total}
     pattern = _("Pay out %(amount)s") if twice else _("Refund %(amount)s")
     return pattern % {"amount": total}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import DEFERRED, Exists, Model, OuterRef, QuerySet
@@ -22,7 +23,8 @@ SHOWN = (
 )
 PAYMENT = ("id", "method", "status", "currency", "refundable_amount", "livemode")
 ITEM = ("id", "kind", "refund_id")
-REFUND = ("id", "amount", "parts__id", "parts__state", "parts__amount", "parts__channel")
+REFUND = ("id", "amount", "state", "requested_by_id", "hold_until")
+PART = ("id", "state", "amount", "channel")
 IN_ORDER = OuterRef("pk")
 
 
@@ -36,7 +38,9 @@ def listed_orders() -> OrderQuerySet:
             has_credit=Exists(credits.order_by()),
             listed_payments=JSONRows(Payment.objects.filter(order=IN_ORDER).order_by(), *PAYMENT, "dispute"),
             listed_items=JSONRows(OpenItem.objects.unresolved().filter(order=IN_ORDER).order_by(), *ITEM),
-            listed_refunds=JSONRows(Refund.objects.filter(order=IN_ORDER).order_by(), *REFUND),
+            listed_refunds=JSONRows(
+                Refund.objects.filter(order=IN_ORDER).order_by(), *REFUND, *(f"parts__{name}" for name in PART)
+            ),
         )
     )
     return orders
@@ -93,17 +97,23 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
     """The refunds with their parts; a refund comes once for each part, and once without any."""
     refunds: dict[int, Refund] = {}
     parts: dict[int, list[RefundPart]] = {}
-    for refund_id, amount, *part in rows:
+    for refund_id, amount, state, requested_by, hold_until, *part in rows:
         if refund_id not in refunds:
-            values = [refund_id, quantize_money(amount), order.currency]
-            refunds[refund_id] = _row(Refund, ("id", "amount", "currency"), values)
+            values = [refund_id, quantize_money(amount), state, requested_by, _moment(hold_until), order.currency]
+            refunds[refund_id] = _row(Refund, (*REFUND, "currency"), values)
             parts[refund_id] = []
         if part[0] is not None:
             part[2] = quantize_money(part[2])
-            parts[refund_id].append(_row(RefundPart, ("id", "state", "amount", "channel"), part))
+            parts[refund_id].append(_row(RefundPart, PART, part))
     for refund_id, refund in refunds.items():
         _keep(refund, "parts", parts[refund_id])
     return list(refunds.values())
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time as the database writes it into JSON; SQLite leaves out that it is UTC."""
+    found = datetime.fromisoformat(text) if text else None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:

@@ -28,8 +28,6 @@ DISPUTE_REASONS = {
     "unrecognized": gettext_lazy("they do not recognise the payment"),
 }
 
-ENDED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
-
 WHAT_HAPPENED = {
     Kind.UNCONFIRMED: gettext_lazy("Stripe did not answer about a refund of %(amount)s."),
     Kind.FAILED: gettext_lazy("A refund of %(amount)s failed: %(cause)s. The attendee does not have the money."),
@@ -59,7 +57,7 @@ WHAT_TO_DO = {
     Kind.UNSENT: gettext_lazy("It is tried again by itself and the sum stays reserved. Do not send it a second time."),
     Kind.BALANCE_LOW: gettext_lazy("Top up the balance at Stripe; the refund is then sent by itself."),
     Kind.SLOW: gettext_lazy("Ask Stripe now. If it still waits, look at the balance of the Stripe account."),
-    Kind.APPROVAL: gettext_lazy("Its amount stays reserved until Finance has decided."),
+    Kind.APPROVAL: gettext_lazy("Its amount stays reserved until somebody else than who proposed it has decided."),
     Kind.CREDIT_SPENT: gettext_lazy(
         "The attendee has the credit and no refund: decide who bears what was spent, and say so."
     ),
@@ -72,28 +70,17 @@ def explanation(item: OpenItem) -> str:
     """What happened, in one plain sentence."""
     if item.kind == Kind.UNMATCHED:
         return _unmatched(item)
-    if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
-        return _(
-            "%(amount)s was refunded at Stripe for money that had already gone back or is going back from this desk."
-        ) % {"amount": amount_of(item) or _("Some money")}
     if item.kind == Kind.DRIFT:
         facts = item.facts
         return comparison_words.told(facts.get("difference", ""), facts.get("ours", {}), facts.get("theirs", {}))
-    if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == "taken_back":
-        return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
 
 
 def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
-    if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status in ENDED:
-        return _("The order had ended, so this is owed back: send it back, or say why it stays.")
-    if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
-        return _(
-            "It left and is not in the balances. Take back the credit that was given for it; what was spent of that"
-            " shows as an item of its own. A refund that is still under way is settled by itself."
-        )
+    if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status == Order.Status.CANCELLED:
+        return _("Refund it at Stripe, for this order was cancelled; it is then taken into the books here.")
     if item.kind == Kind.DRIFT:
         is_beyond = bool(item.facts.get("beyond_repair"))
         return comparison_words.advice(item.facts.get("difference", ""), beyond_repair=is_beyond)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from registration.models import HistoryEntry, Refund, RefundPart
-from registration.models.refund import State
+from registration.models.refund import OVER, State
 from registration.money import format_money
 
 Channel = RefundPart.Channel
@@ -161,10 +161,6 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
-    "refund_written_off": _moved(gettext_noop("%(who)s wrote off %(amount)s that went back twice: %(reason)s")),
-    "credit_taken_back": _moved(
-        gettext_noop("%(who)s took %(amount)s back from %(credit)s, for it was refunded at Stripe as well")
-    ),
     "matched_by_hand": _matched,
     "credit_issued": _moved(gettext_noop("%(credit)s issued, %(amount)s")),
     "credit_applied": _moved(gettext_noop("%(who)s applied %(amount)s from %(credit)s, %(due)s due")),
@@ -185,12 +181,17 @@ def steps(refund: Refund) -> list[Step]:
     settled = max((part.settled_at for part in parts if part.settled_at), default=None)
     sent = min((part.sent_at for part in parts if part.sent_at), default=None)
     state = refund.state
+    if state == State.AWAITING_APPROVAL:
+        waiting = Step(_("Waiting for approval"), None, "now")
+        return [Step(_("Proposed"), refund.created_at, "done"), waiting, Step(_("Succeeded"), None, "todo")]
     requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
+    if not parts and state == State.REQUESTED:
+        return [requested]
     if waits_for_a_hand(refund) and not parts:
         return [requested, Step(_("Pay back by hand"), None, "now")]
     if not parts:
         return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
-    if state in (State.FAILED, State.CANCELED, State.REJECTED):
+    if state in OVER:
         return [requested, Step(str(State(state).label), settled, "failed")]
     if state == State.UNCONFIRMED:
         return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
@@ -229,10 +230,10 @@ def holder(part: RefundPart) -> str:
     """Who has the money of one part now, in a sentence that can be read out on the phone."""
     if part.channel in (Channel.STORE_CREDIT, Channel.CREDIT_RETURN) and part.state == State.SUCCEEDED:
         return _("The attendee has it as store credit.")
-    if part.channel == Channel.MANUAL:
-        return (
-            _("Paid back by hand.") if part.state == State.SUCCEEDED else _("We have the money; pay it back by hand.")
-        )
+    if part.channel == Channel.MANUAL and part.state == State.SUCCEEDED:
+        return _("Paid back by hand.")
+    if part.channel == Channel.MANUAL and part.state == State.PENDING:
+        return _("We have the money; pay it back by hand.")
     text = str(HOLDERS[State(part.state)])
     if part.trace_reference:
         text = _("%(text)s Bank reference %(reference)s.") % {"text": text, "reference": part.trace_reference}

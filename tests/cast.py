@@ -27,8 +27,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def make_conference(slug: str = "djangocon", currency: str = "EUR", **fields: Any) -> Conference:
-    """A conference with Stripe's test keys and two reasons to refund."""
-    fields = {"name": slug.title(), "stripe_secret_key": STRIPE_KEY, "stripe_webhook_secret": WEBHOOK_SECRET} | fields
+    """A conference with Stripe's test keys and two reasons to refund, whose refunds are sent at once."""
+    keys = {"stripe_secret_key": STRIPE_KEY, "stripe_webhook_secret": WEBHOOK_SECRET}
+    fields = {"name": slug.title(), "undo_seconds": 0} | keys | fields
     conference = Conference.objects.create(slug=slug, currency=currency, **fields)
     for position, label in enumerate(("Requested by attendee", "Programme changed")):
         RefundReason.objects.create(conference=conference, label=label, position=position)

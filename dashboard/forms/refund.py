@@ -5,11 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.fields import AmountField, PercentField
 from registration.models import Order, Refund, RefundPart, RefundReason
 from registration.money import ZERO
+from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
 from registration.services.planner import RefundPlan, fee_from_percent, plan_refund, refund_ceiling
@@ -36,6 +38,7 @@ class RefundForm(forms.Form):
     destination = forms.ChoiceField(choices=Destination, label=_("Send to"))
     credit_amount = AmountField(required=False, label=_("How much becomes store credit"))
     confirm_total = forms.CharField(required=False)
+    confirm_repeat = forms.CharField(required=False)
     reason = forms.ChoiceField(label=_("Reason"))
     confirm_fraud = forms.BooleanField(
         required=False, label=_("It was fraud, and I want Stripe to block this card and email address")
@@ -194,6 +197,8 @@ class RefundForm(forms.Form):
                 self.add_error("confirm_total", _("Tick that you want to pay out twice, or send it to one place."))
             if not data.get("note"):
                 self.add_error("note", _("Write down why the attendee gets this twice."))
+        if self.is_repeat and not self.has_confirmed_repeat:
+            self.add_error("confirm_repeat", _("Tick that you want to refund this amount again."))
         if data.get("reason") and self.chosen_reason[2] == "fraudulent" and not data.get("confirm_fraud"):
             self.add_error("confirm_fraud", _("Tick that it was fraud, or choose another reason."))
 
@@ -212,6 +217,21 @@ class RefundForm(forms.Form):
     def plan(self) -> RefundPlan | None:
         """What the refund would do; ``None`` while its amounts are not complete."""
         return self._plan if self.is_bound else self._opening_plan()
+
+    @cached_property
+    def similar(self) -> list[Similar]:
+        """Refunds of the same sum to the same person or card; ask once the form was cleaned."""
+        return similar_refunds(self.order, self.plan.amount) if self.plan else []
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether this may be the same refund sent a second time."""
+        return is_repeat(self.order, self.similar)
+
+    @property
+    def has_confirmed_repeat(self) -> bool:
+        """Whether the tick that it is meant was for this very sum."""
+        return self.plan is not None and self["confirm_repeat"].value() == str(self.plan.amount)
 
     def _opening_plan(self) -> RefundPlan | None:
         """What the form would do as it opens; ``None`` when its first choices do not go together."""

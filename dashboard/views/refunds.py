@@ -56,7 +56,13 @@ def _submit(request: HttpRequest, order: Order) -> HttpResponse:
     if form.is_valid():
         arguments = form.service_arguments()
         try:
-            RefundService.create_refund(order, staff_user=request.user, **arguments)
+            RefundService.create_refund(
+                order,
+                staff_user=request.user,
+                propose=True,
+                hold_seconds=order.conference.undo_seconds,
+                **arguments,
+            )
         except StaleBalance as stale:
             return _changed(request, stale)
         except RefundOutcome as outcome:
@@ -82,7 +88,7 @@ def _changed(request: HttpRequest, stale: StaleBalance) -> HttpResponse:
 
 def _last_event(order: Order) -> list[str]:
     """Who did what to the order last: the refund that was faster, or what Stripe told us."""
-    entry = order.history.filter(kind="refund_requested").last() or order.history.last()
+    entry = order.history.filter(kind__in=("refund_requested", "refund_proposed")).last() or order.history.last()
     return [f"{sentence(entry)}, {moment(entry.created_at)}."] if entry else []
 
 
@@ -101,7 +107,7 @@ def refund_preview(request: HttpRequest, reference: str) -> HttpResponse:
     if not is_htmx(request):
         # Without a script this is a page; what is not filled in yet is not a mistake yet.
         return render(request, "dashboard/refunds/new.html", panel_context(request, form) | {"in_drawer": False})
-    context = preview_context(form) | {"offers_both": request.user.has_perm(GOODWILL)}
+    context = preview_context(form, request.user) | {"offers_both": request.user.has_perm(GOODWILL)}
     return render(request, "dashboard/refunds/_preview_answer.html", context)
 
 

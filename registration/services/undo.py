@@ -10,11 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from registration.models import Order, Refund, RefundPart
+from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.begin import begin
 from registration.services.errors import RefundError
 from registration.services.history import record
+from registration.services.open_items import close_items
 from registration.services.sending import send_part
 from registration.services.settle import settle_order
 
@@ -48,6 +49,8 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
     fresh.save(update_fields=["state", "hold_until", "refusal", "updated_at"])
     facts = {"number": fresh.number, "amount": fresh.amount, "currency": fresh.currency}
     record(order, "refund_undone", actor=staff_user, refund=fresh, facts=facts)
+    for part in fresh.parts.all():
+        close_items(OpenItem.Kind.UNSENT, f"part:{part.pk}", conference=order.conference, resolution="Taken back.")
     settle_order(order)
     return fresh
 

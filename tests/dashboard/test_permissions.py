@@ -7,21 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 
 from dashboard.urls import urlpatterns
-from registration.models import (
-    ComparisonRun,
-    Conference,
-    Credit,
-    Difference,
-    OpenItem,
-    Order,
-    Payment,
-    Refund,
-    RefundPart,
-    StripeEvent,
-)
+from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
 from tests.cast import client_of, make_credit, make_order, make_staff
 
 OPEN_TO_ALL = {"login", "logout", "theme_set", "language_set", "healthz", "readyz", "stripe_webhook"}
@@ -29,11 +17,11 @@ POST_ONLY = {
     "order_selection",
     "refund_preview",
     "refund_check",
+    "refund_undo",
+    "refund_send",
+    "refund_withdraw",
     "attention_settle",
     "event_replay",
-    "comparison_start",
-    "comparison_repair",
-    "difference_repair",
     "note_create",
     "conference_switch",
     "logout",
@@ -58,6 +46,10 @@ MAY = {
     "refund_list": ALL,
     "refund_detail": ALL,
     "refund_check": SETTLE,
+    "refund_undo": SETTLE,
+    "refund_send": SETTLE,
+    "refund_withdraw": SETTLE,
+    "refund_decide": FINANCE,
     "manual_confirm": SETTLE,
     "attention_list": ALL,
     "attention_item": ALL,
@@ -65,11 +57,6 @@ MAY = {
     "event_list": EVENTS,
     "event_detail": EVENTS,
     "event_replay": EVENTS,
-    "comparison": FINANCE,
-    "comparison_start": FINANCE,
-    "comparison_progress": FINANCE,
-    "comparison_repair": FINANCE,
-    "difference_repair": FINANCE,
     "credit_list": ALL,
     "credit_detail": ALL,
     "credit_issue": FINANCE,
@@ -94,19 +81,21 @@ class Things:
     part: RefundPart
     item: OpenItem
     event: StripeEvent
-    difference: Difference
 
     def url(self, name: str) -> str:
         """The address of a page about these."""
         by_name: dict[str, list[Any]] = {
             "refund_detail": [self.refund.pk],
             "refund_check": [self.refund.pk],
+            "refund_undo": [self.refund.pk],
+            "refund_send": [self.refund.pk],
+            "refund_withdraw": [self.refund.pk],
+            "refund_decide": [self.refund.pk],
             "manual_confirm": [self.part.pk],
             "attention_item": [self.item.pk],
             "attention_settle": [self.item.pk],
             "event_detail": [self.event.pk],
             "event_replay": [self.event.pk],
-            "difference_repair": [self.difference.pk],
             "conference_switch": [self.order.conference.slug],
             "stripe_webhook": [self.order.conference.slug],
         }
@@ -136,9 +125,7 @@ def make_things(conference: Conference, user: Any) -> Things:
     )
     item = OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.EXTERNAL, subject="re_1")
     event = StripeEvent.objects.create(conference=conference, event_id="evt_1", type="plan.created", payload={})
-    run = ComparisonRun.objects.create(conference=conference, until=timezone.now(), state=ComparisonRun.State.FINISHED)
-    difference = Difference.objects.create(run=run, subject="refund:re_1", state=Difference.State.GONE)
-    return Things(order, make_credit(conference, user, "20.00"), refund, part, item, event, difference)
+    return Things(order, make_credit(conference, user, "20.00"), refund, part, item, event)
 
 
 def visit(client: Client, things: Things, name: str) -> Any:
@@ -184,10 +171,6 @@ ABOUT_MANY = {
     "credit_list",
     "attention_list",
     "event_list",
-    "comparison",
-    "comparison_start",
-    "comparison_progress",
-    "comparison_repair",
     "overview",
 }
 ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})

@@ -17,6 +17,7 @@ from registration.services.errors import RefundError, RefundHeld
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open, resolve_refund
 from registration.services.undo import release_refund, send_due, undo_refund
+from registration.services.watch import watch_waiting
 from tests.registration.books import assert_books_agree, make_user
 from tests.registration.desk import add_card_payment, card_order, fault, refunds_at_stripe
 from tools.torture.forks import Fork, wait_for
@@ -175,8 +176,14 @@ def test_a_requested_refund_can_be_cancelled_until_it_is_sent(
         with pytest.raises(RefundError):
             RefundService.create_refund(order, amount=Decimal("30.00"))
 
+    Refund.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    watch_waiting()
+    unsent = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.UNSENT)
+    assert unsent.exists()
+
     undo_refund(order.refunds.get(), staff_user=sam)
 
+    assert not unsent.exists()
     assert_taken_back(order.refunds.get(), sandbox)
 
 

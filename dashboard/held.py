@@ -1,0 +1,72 @@
+"""Refunds that can still be undone: the toast that counts the seconds, and who has to show it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from dashboard.refund_panel import attendee_name, money, where
+from registration.models import Order, Refund
+
+SESSION_KEY = "held_refunds"
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Held:
+    """One refund that is sent in ``seconds``, unless somebody undoes it."""
+
+    refund: Refund
+    headline: str
+    text: str
+    seconds: int
+    undo_url: str
+    send_url: str
+
+
+def remember(request: HttpRequest, refund: Refund) -> None:
+    """Show the toast on the next pages of this session too: its page is what sends the refund on time."""
+    known = [key for key in request.session.get(SESSION_KEY, []) if key != refund.pk]
+    request.session[SESSION_KEY] = [*known, refund.pk][-SHOWN:]
+
+
+def held_of(request: HttpRequest) -> list[Held]:
+    """What this session decided and can still undo; what is over is forgotten."""
+    keys = request.session.get(SESSION_KEY) if hasattr(request, "session") else None
+    if not keys:
+        return []
+    refunds = Refund.objects.filter(pk__in=keys, state=Refund.State.REQUESTED, hold_until__isnull=False)
+    visible: Any = Order.objects.visible_to(request.user)
+    refunds = refunds.filter(order__in=visible)
+    found = [held(refund) for refund in refunds.select_related("order__conference", "order__user").order_by("pk")]
+    if len(found) < len(keys):
+        request.session[SESSION_KEY] = [each.refund.pk for each in found]
+    return found
+
+
+def held(refund: Refund) -> Held:
+    """The words about one refund that waits to be sent."""
+    order = refund.order
+    parts = refund.parts.select_related("payment__credit")
+    goes = ", ".join(f"{money(order, part.amount)} {where(part)}" for part in parts)
+    return Held(
+        refund=refund,
+        headline=_("%(amount)s is about to be sent") % {"amount": money(order, refund.amount)},
+        text=f"{order.reference}, {attendee_name(order)}: {goes}.",
+        seconds=seconds_left(refund),
+        undo_url=reverse("refund_undo", args=[refund.pk]),
+        send_url=reverse("refund_send", args=[refund.pk]),
+    )
+
+
+def seconds_left(refund: Refund) -> int:
+    """How many seconds it can still be undone for; 0 when it is due."""
+    if refund.hold_until is None:
+        return 0
+    return max(0, math.ceil((refund.hold_until - timezone.now()).total_seconds()))

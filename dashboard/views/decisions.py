@@ -1,0 +1,112 @@
+"""What happens between deciding a refund and sending it: undo, send now, approve, reject, withdraw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
+
+from dashboard.access import requires
+from dashboard.decision_pages import DecideForm, decide_context
+from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx
+from dashboard.refund_panel import money
+from registration.models import Order, Refund
+from registration.models.refund import State
+from registration.services.approval import APPROVE, approve_refund, reject_refund, withdraw_refund
+from registration.services.errors import RefundError, StaleBalance
+from registration.services.undo import release_refund, undo_refund
+
+
+@requires("registration.refund_order")
+@require_POST
+def refund_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a refund back that was decided and not sent yet."""
+    refund = _refund(request, pk)
+    try:
+        undo_refund(refund, staff_user=request.user)
+    except RefundError as error:
+        messages.warning(request, f"{_('It was too late to undo')}\n{error.sentence}")
+    else:
+        text = _("No money moved, and the amount can be refunded again.")
+        messages.success(request, f"{_('%(number)s was taken back') % {'number': refund.number}}\n{text}")
+    return answer_after_hold(request, refund)
+
+
+@requires("registration.refund_order")
+@require_POST
+def refund_send(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a refund without waiting longer; the open page asks for this when the seconds are over."""
+    refund = _refund(request, pk)
+    was_held = refund.is_held
+    release_refund(refund)
+    return answer_after_hold(request, refund, sent=was_held)
+
+
+@requires(APPROVE)
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def refund_decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a proposed refund with what it would do now; approve or reject it."""
+    refund = _refund(request, pk)
+    if request.method != "POST":
+        return _panel(request, decide_context(refund, request.user))
+    form = DecideForm(request.POST)
+    if not form.is_valid():
+        return _panel(request, decide_context(refund, request.user, form), status=422)
+    try:
+        return _decide(request, refund, form)
+    except StaleBalance as stale:
+        context = decide_context(_refund(request, pk), request.user, changed=[stale.sentence])
+        return _panel(request, context, status=409)
+    except RefundError as error:
+        context = decide_context(_refund(request, pk), request.user, form, problem=error.sentence)
+        return _panel(request, context, status=422)
+
+
+def _decide(request: HttpRequest, refund: Refund, form: DecideForm) -> HttpResponse:
+    action = request.POST.get("action", "")
+    if action == "approve":
+        approve_refund(refund, staff_user=request.user, balance_seen=form.cleaned_data["balance_seen"])
+    elif action == "reject":
+        reject_refund(refund, staff_user=request.user, reason=form.cleaned_data["reason"])
+    else:
+        raise Http404(_("There is no such decision."))
+    return answer_with_outcome(request, refund)
+
+
+@requires("registration.refund_order")
+@require_POST
+def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take one's own proposal back."""
+    refund = _refund(request, pk)
+    try:
+        withdraw_refund(refund, staff_user=request.user)
+    except RefundError as error:
+        messages.warning(request, error.sentence)
+    else:
+        text = _("%(amount)s can be refunded again.") % {"amount": money(refund.order, refund.amount)}
+        messages.success(request, f"{_('Proposal withdrawn')}\n{text}")
+    return redirect("refund_detail", refund.pk)
+
+
+def _panel(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    in_drawer = is_htmx(request)
+    if not in_drawer and context["refund"].state != State.AWAITING_APPROVAL and status == 200:
+        return redirect("refund_detail", context["refund"].pk)
+    template = "dashboard/refunds/_decide.html" if in_drawer else "dashboard/refunds/decide.html"
+    return render(request, template, context | {"in_drawer": in_drawer}, status=status)
+
+
+def _refund(request: HttpRequest, pk: int) -> Refund:
+    orders: Any = Order.objects.visible_to(request.user)
+    refunds = Refund.objects.filter(order__in=orders)
+    refund = get_object_or_404(
+        refunds.select_related("order__conference", "order__user", "requested_by", "decided_by"), pk=pk
+    )
+    request.conference = refund.order.conference  # type: ignore[attr-defined]
+    return refund

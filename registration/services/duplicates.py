@@ -1,0 +1,66 @@
+"""Refunds that look like the one about to be made: told before it is sent, never a reason to refuse it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from registration.models import Order, Payment, Refund
+from registration.models.refund import OVER
+
+RECENT = timedelta(days=14)
+MINUTES = timedelta(minutes=10)
+"""The same sum on the same order within this time is more likely a slip than meant."""
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Similar:
+    """One such refund; ``same_person`` is False when only the card is the same."""
+
+    refund: Refund
+    same_order: bool
+    same_person: bool
+
+
+def similar_refunds(order: Order, amount: Decimal) -> list[Similar]:
+    """The latest refunds of the same sum to the same attendee, address or card, under way and external ones too.
+
+    Args:
+        order: Which is about to be refunded, with its payments.
+        amount: What is about to go out, in the order's currency.
+    """
+    recent = Refund.objects.filter(
+        amount=amount, created_at__gte=timezone.now() - RECENT, order__conference=order.conference_id
+    ).exclude(state__in=OVER)
+    person = Q(order__user=order.user_id)
+    if order.billing_email:
+        person |= Q(order__billing_email__iexact=order.billing_email)
+    found = recent.filter(person | Q(_same_card(order))).select_related("order__user", "requested_by")
+    return [
+        Similar(refund, refund.order_id == order.pk, _is_same_person(order, refund.order))
+        for refund in found.order_by("-created_at", "-pk")[:SHOWN]
+    ]
+
+
+def is_repeat(order: Order, similar: list[Similar]) -> bool:
+    """Whether one of them is of the same order and only minutes old."""
+    since = timezone.now() - MINUTES
+    return any(each.same_order and each.refund.created_at >= since for each in similar)
+
+
+def _same_card(order: Order) -> Exists:
+    cards = Q(pk__in=())
+    for payment in order.payments.all():
+        if payment.card_last4:
+            cards |= Q(card_last4=payment.card_last4, card_brand=payment.card_brand)
+    return Exists(Payment.objects.filter(cards, order=OuterRef("order")))
+
+
+def _is_same_person(order: Order, other: Order) -> bool:
+    same_address = order.billing_email and order.billing_email.lower() == other.billing_email.lower()
+    return order.user_id == other.user_id or bool(same_address)

@@ -1,0 +1,33 @@
+// Refunds that can still be undone: counts their seconds down, and asks for the sending when they are over.
+const TICK_MS = 250;
+const ends = new WeakMap();
+
+function endOf(part) {
+  if (!ends.has(part)) ends.set(part, Date.now() + Number(part.dataset.seconds) * 1000);
+  return ends.get(part);
+}
+
+// The form of the toast sends it, once; a row only counts, and is drawn afresh when somebody sent it.
+function over(part) {
+  part.removeAttribute("data-seconds");
+  part.textContent = "";
+  part.closest("[data-hold]")?.querySelector("[data-hold-over]")?.requestSubmit();
+}
+
+function tick() {
+  for (const part of document.querySelectorAll("[data-seconds]")) {
+    const left = Math.ceil((endOf(part) - Date.now()) / 1000);
+    if (left <= 0) over(part);
+    else if (part.textContent !== String(left)) part.textContent = left;
+  }
+}
+
+// What was undone or sent takes its toast along; the focus that was in it goes to the order's row.
+document.addEventListener("refund:settled", (event) => {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const row = document.getElementById(event.detail.row);
+  (row?.querySelector("[data-row-link], a") ?? document.getElementById("main"))?.focus({ preventScroll: true });
+});
+
+setInterval(tick, TICK_MS);
+tick();
