@@ -45,6 +45,12 @@ function say(name) {
   toasts.append(toast);
 }
 
+// After signing in again: the form is filled in as it was, or what was typed is said.
+document.addEventListener("unsent:restored", (event) => {
+  say("unsent");
+  if (event.detail) toasts.querySelector("[data-name=unsent] p").textContent = event.detail;
+});
+
 // Only a submitted refund may have moved money: the form says so with data-money.
 function mayHaveMoved({ elt, requestConfig }) {
   return requestConfig?.verb !== "get" && (requestConfig?.elt ?? elt).matches("[data-money], [data-money] [type=submit]");

@@ -1,0 +1,61 @@
+// A form whose session ended under it: what was typed waits in this tab until somebody has signed in again.
+const KEY = "unsent";
+const KINDS = ":is(input, select, textarea):not([type=hidden], [type=password], [type=file], [type=submit])";
+
+const forms = (action) => [...document.querySelectorAll("form[method=post]")].filter((form) => form.getAttribute("action") === action);
+const fields = (form) => [...form.elements].filter((field) => field.name && field.matches(KINDS));
+const isTick = (field) => field.matches("[type=checkbox], [type=radio]");
+
+function isTouched(field) {
+  if (isTick(field)) return field.checked !== field.defaultChecked;
+  if (field.matches("select")) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+  return field.value !== field.defaultValue;
+}
+
+function keep(form) {
+  if (!fields(form).length) return;
+  const action = form.getAttribute("action") ?? location.pathname;
+  const typed = fields(form).map((field) => [field.name, field.value, !isTick(field) || field.checked]);
+  sessionStorage.setItem(KEY, JSON.stringify({ action, at: forms(action).indexOf(form), typed }));
+}
+
+// htmx is sent to sign in: by the form itself, or by the page asking for news while somebody types.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (!event.detail.xhr.getResponseHeader("HX-Redirect")?.startsWith("/login/")) return;
+  const { elt, verb } = event.detail.requestConfig;
+  const sent = verb === "get" ? null : elt.closest("form[method=post]");
+  const form = sent ?? [...document.querySelectorAll("form[method=post]")].find((each) => fields(each).some(isTouched));
+  if (form) keep(form);
+});
+
+// A plain form leaves the page either way; whether it met the sign-in page is known on the page after.
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[method=post]:not([hx-post])") && document.querySelector(".shell")) keep(event.target);
+});
+
+function fill(form, typed) {
+  form.closest("details")?.setAttribute("open", "");
+  for (const [name, value, on] of typed) {
+    for (const field of fields(form).filter((each) => each.name === name)) {
+      if (!isTick(field)) field.value = value;
+      else if (field.value === value) field.checked = on;
+    }
+  }
+  const last = fields(form).at(-1);
+  for (const kind of ["input", "change"]) last?.dispatchEvent(new Event(kind, { bubbles: true }));
+}
+
+async function restore({ action, at, typed }) {
+  if (!forms(action).length) await window.htmx.ajax("GET", action, { target: "#drawer", swap: "innerHTML" });
+  const form = forms(action)[at] ?? forms(action)[0];
+  if (form) fill(form, typed);
+  document.dispatchEvent(new CustomEvent("unsent:restored", { detail: form ? "" : typed.map(([, value]) => value).join(" · ") }));
+}
+
+window.addEventListener("load", () => {
+  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  if (!kept) return;
+  if (document.querySelector("input[type=password]")) return sessionStorage.setItem(KEY, JSON.stringify({ ...kept, met: true }));
+  sessionStorage.removeItem(KEY);
+  if (kept.met) restore(kept);
+});
