@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,14 +12,23 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.forms.attention import AcknowledgeForm, ItemForm, MatchForm
+from dashboard.comparison_pages import MEND
+from dashboard.forms.attention import (
+    AcknowledgeForm,
+    ItemForm,
+    MatchForm,
+    SendBackForm,
+    TakeBackForm,
+    TransferForm,
+)
 from dashboard.paging import keyset_page
 from dashboard.refund_panel import attendee_name
 from dashboard.templatetags.desk import look_of
 from registration.attention import advice, amount_of, explanation
 from registration.models import Conference, OpenItem, Order, Refund
 from registration.services.approval import why_not_decide
-from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS
+from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
+from registration.services.twice import went_back_twice
 
 Kind = OpenItem.Kind
 SETTLE = "registration.refund_order"
@@ -29,12 +39,13 @@ RELATED = ("conference", "order__user", "order__conference", "refund", "payment"
 
 @dataclass(frozen=True)
 class Way:
-    """A page that settles an item, in the drawer where there is one."""
+    """A page that settles an item, in the drawer unless it is a page of its own."""
 
     id: str
     label: str
     url: str
     is_main: bool = False
+    in_drawer: bool = True
 
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         form: The form that was sent and refused, to show again with its reasons.
     """
     may_settle = request.user.has_perm(SETTLE) and item.resolved_at is None
-    offered = _forms(item, form) if may_settle else []
+    offered = _forms(request, item, form) if may_settle else []
     return {
         "item": item,
         "element": f"item-{item.pk}",
@@ -100,35 +111,48 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
         "refund_url": _refund_url(request, item.refund),
         "stripe_ids": _stripe_ids(item),
-        "ways": _ways(item, request.user) if may_settle else [],
+        "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
-        "forms": [{"form": each, "open": each is form, "label": _label(each)} for each in offered],
+        "forms": [{"form": each, "open": each is form} for each in offered],
         "settle_url": reverse("attention_settle", args=[item.pk]),
         "item_url": reverse("attention_item", args=[item.pk]),
     }
 
 
-def _forms(item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:
-    kinds: list[type[ItemForm]] = [MatchForm] if item.kind == Kind.UNMATCHED else []
-    if item.kind not in NOT_BY_WORDS:
-        kinds.append(AcknowledgeForm)
-    return [sent if isinstance(sent, each) else each(item_pk=item.pk) for each in kinds]
+def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:
+    """The forms that settle it and that this user may send."""
+    kinds = [kind for kind in SETTLES if SETTLES[kind](item)]
+    allowed = [kind for kind in kinds if not kind.permission or request.user.has_perm(kind.permission)]
+    return [sent if isinstance(sent, each) else each(item_pk=item.pk) for each in allowed]
 
 
-def _label(form: ItemForm) -> str:
-    return _("Match to an order…") if isinstance(form, MatchForm) else _("Settle with a note…")
+def _can_be_paid_by_hand(item: OpenItem) -> bool:
+    return item.kind == Kind.FAILED and item.order is not None and part_key(item) is not None
 
 
-def _ways(item: OpenItem, user: Any) -> list[Way]:
+SETTLES: dict[type[ItemForm], Callable[[OpenItem], bool]] = {
+    MatchForm: lambda item: item.kind == Kind.UNMATCHED,
+    TakeBackForm: went_back_twice,
+    SendBackForm: can_be_sent_back,
+    TransferForm: _can_be_paid_by_hand,
+    AcknowledgeForm: lambda item: item.kind not in NOT_BY_WORDS,
+}
+"""Which items each form is for, in the order in which they are offered."""
+
+
+def _ways(request: HttpRequest, item: OpenItem) -> list[Way]:
     """The pages that settle this kind of item."""
     order, refund = item.order, item.refund
     if item.kind == Kind.APPROVAL and refund:
-        return _ways_of_approval(item, refund, user)
+        return _ways_of_approval(item, refund, request.user)
     if item.kind == Kind.FAILED and order and refund:
         return _ways_of_failure(item, order, refund)
-    if item.kind == Kind.MANUAL_TRANSFER and (part := _part_key(item)):
+    if item.kind == Kind.MANUAL_TRANSFER and (part := part_key(item)):
         url = reverse("manual_confirm", args=[part])
         return [Way(f"transfer-{item.pk}", _("Record the transfer…"), url, is_main=True)]
+    if item.kind == Kind.DRIFT and not item.facts.get("beyond_repair") and request.user.has_perm(MEND):
+        url = reverse("comparison")
+        return [Way(f"compare-{item.pk}", _("See both sides…"), url, is_main=True, in_drawer=False)]
     if item.kind in TOO_MUCH and order and order.status in REFUNDABLE:
         url = reverse("refund_create", args=[order.reference])
         asked = urlencode({"amount": item.facts.get("amount", "")})
@@ -152,7 +176,7 @@ def _ways_of_failure(item: OpenItem, order: Order, refund: Refund) -> list[Way]:
     ]
 
 
-def _part_key(item: OpenItem) -> int | None:
+def part_key(item: OpenItem) -> int | None:
     """The part to tick off; the subject names it, as ``part:7``."""
     key = item.subject.removeprefix("part:")
     return int(key) if key.isdecimal() else None

@@ -158,6 +158,7 @@ class Desk:
             self._queue(kinds.UNCONFIRMED, _("Being verified"), "amber", counts.get(kinds.UNCONFIRMED, 0)),
             self._queue(kinds.SLOW, _("Slow at Stripe"), "blue", counts.get(kinds.SLOW, 0)),
             *self._event_queues(),
+            *self._comparison_queue(),
         ]
 
     def _event_queues(self) -> list[Queue]:
@@ -166,6 +167,12 @@ class Desk:
             return []
         failed = waiting_at(self._request, self.conference).failed_events
         return [self._page("event_list", _("Stripe events"), "red", failed)]
+
+    def _comparison_queue(self) -> list[Queue]:
+        """What differs from Stripe, for those who can have it repaired; the open items know how much that is."""
+        if not self._request.user.has_perm("registration.view_comparisonrun"):
+            return []
+        return [self._page("comparison", _("Comparison"), "amber", self.attention.get(OpenItem.Kind.DRIFT, 0))]
 
     def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
         url = reverse(name)

@@ -28,6 +28,8 @@ DISPUTE_REASONS = {
     "unrecognized": gettext_lazy("they do not recognise the payment"),
 }
 
+ENDED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
+
 WHAT_HAPPENED = {
     Kind.UNCONFIRMED: gettext_lazy("Stripe did not answer about a refund of %(amount)s."),
     Kind.FAILED: gettext_lazy("A refund of %(amount)s failed: %(cause)s. The attendee does not have the money."),
@@ -70,17 +72,28 @@ def explanation(item: OpenItem) -> str:
     """What happened, in one plain sentence."""
     if item.kind == Kind.UNMATCHED:
         return _unmatched(item)
+    if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
+        return _(
+            "%(amount)s was refunded at Stripe for money that had already gone back or is going back from this desk."
+        ) % {"amount": amount_of(item) or _("Some money")}
     if item.kind == Kind.DRIFT:
         facts = item.facts
         return comparison_words.told(facts.get("difference", ""), facts.get("ours", {}), facts.get("theirs", {}))
+    if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == "taken_back":
+        return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
 
 
 def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
-    if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status == Order.Status.CANCELLED:
-        return _("Refund it at Stripe, for this order was cancelled; it is then taken into the books here.")
+    if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status in ENDED:
+        return _("The order had ended, so this is owed back: send it back, or say why it stays.")
+    if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
+        return _(
+            "It left and is not in the balances. Take back the credit that was given for it; what was spent of that"
+            " shows as an item of its own. A refund that is still under way is settled by itself."
+        )
     if item.kind == Kind.DRIFT:
         is_beyond = bool(item.facts.get("beyond_repair"))
         return comparison_words.advice(item.facts.get("difference", ""), beyond_repair=is_beyond)

@@ -16,11 +16,12 @@ ALL_MONEY = SETTLE | {"refund_goodwill", "refund_without_limit", "export_orders"
 APPROVE = frozenset(("approve_refund",))
 REPORTS = frozenset(("view_overview",))
 STRIPE = frozenset(("view_stripeevent", "change_stripeevent"))
+BOOKS = frozenset(("view_comparisonrun", "change_comparisonrun", "view_books"))
 SETTINGS = LOOK | STRIPE | {"view_conference", "change_conference"}
 
 ROLES: dict[str, frozenset[str]] = {
     gettext_noop("Support"): SETTLE,
-    gettext_noop("Finance"): ALL_MONEY | APPROVE | REPORTS | STRIPE,
+    gettext_noop("Finance"): ALL_MONEY | APPROVE | REPORTS | STRIPE | BOOKS,
     gettext_noop("Viewer"): LOOK,
     gettext_noop("Administrator"): SETTINGS,
 }

@@ -161,6 +161,10 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
+    "refund_written_off": _moved(gettext_noop("%(who)s wrote off %(amount)s that went back twice: %(reason)s")),
+    "credit_taken_back": _moved(
+        gettext_noop("%(who)s took %(amount)s back from %(credit)s, for it was refunded at Stripe as well")
+    ),
     "matched_by_hand": _matched,
     "credit_issued": _moved(gettext_noop("%(credit)s issued, %(amount)s")),
     "credit_applied": _moved(gettext_noop("%(who)s applied %(amount)s from %(credit)s, %(due)s due")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -10,16 +11,18 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.attention_pages import RELATED, SETTLE, chips, item_context, list_context
-from dashboard.forms.attention import AcknowledgeForm, ItemForm, MatchForm
+from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key
+from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.refund_outcome import is_htmx
 from registration.attention import explanation
-from registration.models import Conference, OpenItem
-from registration.services.attention import acknowledge, check_now
+from registration.models import Conference, OpenItem, RefundPart
+from registration.services.attention import acknowledge, check_now, send_back
 from registration.services.errors import RefundError
+from registration.services.manual import pay_by_hand_instead
+from registration.services.twice import take_credit_back
 from registration.services.unmatched import match_to_order
 
-FORMS: dict[str, type[ItemForm]] = {form.action: form for form in (AcknowledgeForm, MatchForm)}
+FORMS: dict[str, type[ItemForm]] = {form.action: form for form in SETTLES}
 
 
 @requires("registration.view_order")
@@ -51,11 +54,13 @@ def attention_settle(request: HttpRequest, pk: int) -> HttpResponse:
     if action not in FORMS:
         raise Http404(_("There is no such way to settle this."))
     form = FORMS[action](request.POST, item_pk=item.pk)
+    if form.permission and not request.user.has_perm(form.permission):
+        raise PermissionDenied
     if form.is_valid():
         try:
             _carry_out(request, item, form)
         except RefundError as error:
-            form.add_error(next(iter(form.fields)), error.sentence)
+            form.add_error(next(iter(form.fields), None), error.sentence)
         else:
             return _settled(request, item)
     item.refresh_from_db()
@@ -63,10 +68,19 @@ def attention_settle(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
+    """Call the one service that the form stands for."""
+    staff_user, said = request.user, form.cleaned_data
     if isinstance(form, MatchForm):
-        match_to_order(item, reference=form.cleaned_data["reference"], staff_user=request.user)
+        match_to_order(item, reference=said["reference"], staff_user=staff_user)
+    elif isinstance(form, TakeBackForm):
+        take_credit_back(item, staff_user=staff_user)
+    elif isinstance(form, SendBackForm):
+        send_back(item, staff_user=staff_user)
+    elif isinstance(form, TransferForm):
+        part = get_object_or_404(RefundPart, pk=part_key(item), refund=item.refund)
+        pay_by_hand_instead(part, reference=said["reference"], staff_user=staff_user)
     else:
-        acknowledge(item, note=form.cleaned_data["note"], staff_user=request.user)
+        acknowledge(item, note=said["note"], staff_user=staff_user)
 
 
 def _check(request: HttpRequest, item: OpenItem) -> HttpResponse:

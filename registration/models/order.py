@@ -101,6 +101,7 @@ class Order(models.Model):
             ("refund_goodwill", _("Can refund and give the same again as credit")),
             ("refund_without_limit", _("Can refund above the support limit")),
             ("export_orders", _("Can export orders")),
+            ("view_books", _("Can see the accounts")),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(total__gte=0), name="order_total_not_negative"),

@@ -1,16 +1,23 @@
-"""What staff do about an open item that is not a refund of its own: acknowledge it, or ask Stripe."""
+"""What staff do about an open item beside refunding: acknowledge it, ask Stripe, send back what came late."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
-from registration.models import OpenItem
+from registration.models import OpenItem, Order, Refund
 from registration.models.refund import State
 from registration.services.errors import RefundError
+from registration.services.history import record
+from registration.services.late_payments import ENDED_ORDERS
+from registration.services.limits import WITHOUT_LIMIT
 from registration.services.open_items import close_items, resolve_item
+from registration.services.planner import refund_ceiling
+from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.twice import went_back_twice
 
 Kind = OpenItem.Kind
 
@@ -29,11 +36,52 @@ def acknowledge(item: OpenItem, *, note: str, staff_user: Any) -> OpenItem:
     """Settle an item by saying what was done about it.
 
     Raises:
-        RefundError: Nothing was said, a colleague was first, or only the thing itself settles it.
+        RefundError: Nothing was said, a colleague was first, only the thing itself settles it, or only Finance may.
     """
     if item.kind in NOT_BY_WORDS:
         raise RefundError(_("A note does not settle this; it goes away when the refund itself is settled."))
+    if went_back_twice(item):
+        return _write_off(item, note, staff_user)
     return resolve_item(item, staff_user=staff_user, resolution=note)
+
+
+@transaction.atomic
+def _write_off(item: OpenItem, note: str, staff_user: Any) -> OpenItem:
+    """Accept that money went back twice. It stays outside the balances, so Finance signs for it, in the history."""
+    if not staff_user.has_perm(WITHOUT_LIMIT):
+        raise RefundError(_("This money went back twice and no book has room for it. Finance can write it off."))
+    order = Order.objects.select_for_update(of=("self",), no_key=True).get(open_items=item.pk)
+    facts = {name: item.facts.get(name, "") for name in ("amount", "currency")} | {"stripe_id": item.subject}
+    settled = resolve_item(item, staff_user=staff_user, resolution=note)
+    record(order, "refund_written_off", actor=staff_user, facts=facts | {"reason": note})
+    return settled
+
+
+def can_be_sent_back(item: OpenItem) -> bool:
+    """Whether an item is about money that arrived after its order had ended and is still here."""
+    ended = item.order is not None and item.order.status in ENDED_ORDERS
+    return item.kind == Kind.PAID_LATE and ended and item.payment is not None and item.payment.refundable_amount > 0
+
+
+def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
+    """Refund to the card what arrived after the order had ended; pressed twice, it is one refund.
+
+    Raises:
+        RefundError: Nothing of it is left, or what a refund raises; the item settles itself once the money went back.
+    """
+    if not can_be_sent_back(item) or item.order is None or item.payment is None:
+        raise RefundError(_("Nothing of this is left to send back."))
+    amount = min(item.payment.refundable_amount, refund_ceiling(item.order))
+    note = RefundService.create_refund(
+        item.order,
+        amount=amount,
+        destination=Refund.Destination.CARD,
+        staff_user=staff_user,
+        internal_reason=_("Paid after the order had ended"),
+        nonce=f"item-{item.pk}-{item.payment.refunded_amount}",
+        after_end=True,
+    )
+    return note.refund or item.order.refunds.latest("pk")
 
 
 def check_now(item: OpenItem) -> OpenItem:

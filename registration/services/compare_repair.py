@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from registration.models import Conference, Difference
+from registration.models import ComparisonRun, Conference, Difference
 from registration.services import compare_items
 from registration.services.compare_asking import Asker
 from registration.services.compare_looking import look
 from registration.services.compare_rules import Verdict
 from registration.services.disputes import apply_dispute
+from registration.services.errors import RefundError
 from registration.services.external import apply_refund
 from registration.services.late_payments import apply_intent
+from registration.stripe_gateway import StripeProblem
 from registration.stripe_snapshots import ChargeSnapshot, DisputeSnapshot, RefundSnapshot
 
 State = Difference.State
+BRIEFLY = (0.5,)
+"""A person waits: one more try, then they are told."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +70,42 @@ def repair_all(differences: Iterable[Difference], *, asker: Asker, staff_user: A
         StripeProblem: Stripe could not be asked; what came before is done.
     """
     return Counter(repair(each, asker=asker, staff_user=staff_user).state for each in differences)
+
+
+def repair_now(difference: Difference, *, staff_user: Any) -> Difference:
+    """Repair one difference while a person waits; what is open no more is left as it is.
+
+    Raises:
+        RefundError: Stripe could not be asked; nothing was changed.
+    """
+    if difference.state != State.OPEN:
+        return difference
+    with _said_to_staff(_("Nothing was changed. Try again.")):
+        return repair(difference, asker=Asker(difference.run.conference, BRIEFLY), staff_user=staff_user)
+
+
+def repair_for(run: ComparisonRun, seconds: float, *, staff_user: Any) -> Counter[str]:
+    """Repair what is open of a run while a person waits, and no longer than that.
+
+    Returns:
+        How many ended in which state; what is left is for the next time.
+
+    Raises:
+        RefundError: Stripe could not be asked; what came before is done.
+    """
+    stop_at = time.monotonic() + seconds
+    found = run.differences.filter(state=State.OPEN).select_related("run__conference")
+    in_time = takewhile(lambda _difference: time.monotonic() < stop_at, found.iterator())
+    with _said_to_staff(_("What was repaired before is done. Try again.")):
+        return repair_all(in_time, asker=Asker(run.conference, BRIEFLY), staff_user=staff_user)
+
+
+@contextmanager
+def _said_to_staff(what_now: str) -> Iterator[None]:
+    try:
+        yield
+    except StripeProblem as problem:
+        raise RefundError(f"{problem.advice} {what_now}") from problem
 
 
 def _settle(difference: Difference, state: str, staff_user: Any) -> Difference:

@@ -7,11 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from registration.models import OpenItem, RefundPart
+from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
+from registration.money import format_money
 from registration.services.errors import RefundError
+from registration.services.history import record
+from registration.services.limits import one_at_a_time, why_above_limit
 from registration.services.open_items import close_items
-from registration.services.settle import move_part
+from registration.services.settle import move_part, settle_order, settle_refund
 
 
 @transaction.atomic
@@ -43,3 +46,62 @@ def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> Refu
     )
     fresh.refresh_from_db()
     return fresh
+
+
+@transaction.atomic
+def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) -> RefundPart:
+    """Record that what did not reach the card was paid back by a transfer instead.
+
+    Args:
+        failed: A part that failed; only its key is trusted.
+        reference: What finds the transfer again at the bank.
+        staff_user: Who made it.
+
+    Returns:
+        The new part, succeeded, of a refund that names the failed one.
+
+    Raises:
+        RefundError: No reference, it did not fail, less than that is left, or it is above the limit. Nothing changed.
+    """
+    if not reference.strip():
+        raise RefundError(_("Enter the reference of the transfer."))
+    order = Order.objects.select_for_update(of=("self",), no_key=True).get(refunds__parts=failed.pk)
+    fresh = RefundPart.objects.select_related("refund", "payment").get(pk=failed.pk)
+    _refuse_by_hand(order, fresh, staff_user)
+    refund = Refund.objects.create(
+        order=order,
+        amount=fresh.amount,
+        currency=fresh.currency,
+        destination=Refund.Destination.CARD,
+        stripe_reason=fresh.refund.stripe_reason,
+        reason=fresh.refund.reason,
+        retry_of=fresh.refund,
+        requested_by=staff_user,
+    )
+    part = RefundPart.objects.create(
+        refund=refund, payment=fresh.payment, channel=RefundPart.Channel.MANUAL, amount=fresh.amount
+    )
+    order.refresh_from_db()
+    facts = {"number": refund.number, "amount": refund.amount, "currency": refund.currency}
+    facts |= {"destination": refund.destination, "refundable": order.refundable_amount}
+    record(order, "refund_requested", actor=staff_user, refund=refund, facts=facts)
+    settle_refund(order, refund, actor=staff_user)
+    settle_order(order)
+    close_items(
+        OpenItem.Kind.FAILED,
+        f"part:{fresh.pk}",
+        conference=order.conference,
+        resolution=f"Paid by hand as {refund.number}",
+    )
+    return confirm_manual(part, reference=reference, staff_user=staff_user)
+
+
+def _refuse_by_hand(order: Order, failed: RefundPart, staff_user: Any) -> None:
+    one_at_a_time(order.conference, staff_user)
+    if failed.state != State.FAILED:
+        raise RefundError(_("This refund did not fail, so there is nothing to pay by hand."))
+    left = min(failed.payment.refundable_amount, order.refundable_amount)
+    if failed.amount > left:
+        raise RefundError(_("At most %(amount)s can be refunded.") % {"amount": format_money(left, order.currency)})
+    if why := why_above_limit(order, failed.amount, staff_user):
+        raise RefundError(why)

@@ -172,7 +172,10 @@ def _parts(keys: list[int]) -> Iterable[tuple[Any, ...]]:
 def _refunds(keys: list[int]) -> Iterable[tuple[Any, ...]]:
     columns = ("pk", "order_id", "state", "currency", "amount", "source", "has_note")
     rows = Refund.objects.filter(order_id__in=keys).order_by()
-    return rows.annotate(has_note=Exists(Credit.objects.filter(refund=OuterRef("pk")))).values_list(*columns)
+    own = Exists(Credit.objects.filter(refund=OuterRef("pk")))
+    # What is kept of an older credit stays recorded by that one.
+    kept = Exists(RefundPart.objects.filter(refund=OuterRef("pk"), channel="STORE_CREDIT", credit__isnull=False))
+    return rows.annotate(has_note=own | kept).values_list(*columns)
 
 
 def _notes(keys: list[int]) -> dict[int, Decimal]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 
@@ -325,17 +326,98 @@ def test_what_was_paid_too_much_opens_the_form_with_the_difference(
         assert grace_client.get(url.replace("20.00", asked)).status_code == 200
 
 
-def test_a_late_payment_of_a_cancelled_order_offers_no_refund_that_would_be_refused(
+@pytest.mark.trap(30)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_what_came_after_the_order_was_cancelled_is_sent_back_from_here(
+    grace_client: Client, conference: Conference, ada: Any, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED, sandbox=sandbox)
+    payment = order.payments.get()
+    item = add(conference, Kind.PAID_LATE, f"payment:{payment.pk}", "80.00", order=order, payment=payment)
+    page = text_of(grace_client.get(LIST))
+    assert "Refund the difference" not in page
+    assert "Send it back to the card" in page
+    assert "Settle with a note" in page
+
+    settle(grace_client, item, "send_back", htmx=htmx)
+
+    item.refresh_from_db()
+    order.refresh_from_db()
+    assert item.resolution == "It went back."
+    assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
+
+
+def test_money_that_is_gone_by_now_is_not_sent_back_again(
     grace_client: Client, conference: Conference, ada: Any
 ) -> None:
     order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED)
-    add(conference, Kind.PAID_LATE, "payment:1", "80.00", order=order)
+    item = add(conference, Kind.PAID_LATE, "payment:1", "80.00", order=order)
 
-    page = text_of(grace_client.get(LIST))
+    response = settle(grace_client, item, "send_back", htmx=True)
 
-    assert "Refund the difference" not in page
-    assert "Refund it at Stripe, for this order was cancelled" in page
-    assert "Settle with a note" in page
+    assert response.status_code == 422
+    item.refresh_from_db()
+    assert (item.resolved_at, order.refunds.count()) == (None, 0)
+
+
+@pytest.mark.trap(11, 37)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_a_failed_refund_is_paid_by_hand_instead(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    refund = refunded(card_order, "30.00")
+    part = refund.parts.get()
+    control(sandbox, f"refunds/{part.stripe_refund_id}/fail")
+    refund_changed(card_order.conference, {"id": part.stripe_refund_id})
+    item = OpenItem.objects.unresolved().get()
+    assert "Paid by hand instead" in text_of(grace_client.get(LIST))
+
+    assert settle(grace_client, item, "transfer", htmx=htmx, reference=" ").status_code == 422
+    settle(grace_client, item, "transfer", htmx=htmx, reference="SEPA 7")
+
+    item.refresh_from_db()
+    paid = card_order.refunds.latest("pk")
+    assert item.resolution == f"Paid by hand as {paid.number}"
+    assert paid.parts.get().trace_reference == "SEPA 7"
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_credit_for_what_went_back_twice_is_taken_back(
+    grace_client: Client, sam_client: Client, card_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    credit = RefundService.create_refund(card_order, amount=Decimal("80.00"), destination=Refund.Destination.CREDIT)
+    intent = card_order.payments.get().stripe_payment_intent_id
+    made = stripe_post(sandbox, "refunds", f"payment_intent={intent}&amount=8000")
+    with suppress(IntegrityError):
+        refund_changed(card_order.conference, {"id": made["id"]})
+    item = OpenItem.objects.unresolved().get()
+    assert "Take the credit back" in text_of(grace_client.get(LIST))
+    sams = text_of(sam_client.get(LIST))
+    assert ("Take the credit back…" in sams, "Settle with a note" in sams) == (False, True)
+    assert settle(sam_client, item, "take_back").status_code == 403
+    refused = settle(sam_client, item, "acknowledge", htmx=True, note="Never mind")
+    assert "Finance can write it off" in text_of(refused)
+
+    response = settle(grace_client, item, "take_back", htmx=htmx)
+
+    assert response.status_code == (200 if htmx else 302)
+    item.refresh_from_db()
+    credit.refresh_from_db()
+    assert (item.refund is not None, credit.remaining_amount) == (True, Decimal("0.00"))
+
+
+def test_what_cannot_be_taken_back_says_so_in_the_row(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    intent = card_order.payments.get().stripe_payment_intent_id
+    made = stripe_post(sandbox, "refunds", f"payment_intent={intent}&amount=8000")
+    item = add(card_order.conference, Kind.EXTERNAL, made["id"], order=card_order, payment=card_order.payments.get())
+    with fault(sandbox, "reset", count=9):
+        response = settle(grace_client, item, "take_back", htmx=True)
+
+    assert response.status_code == 422
+    assert "Nothing was changed" in text_of(response)
 
 
 @pytest.mark.trap(14)

@@ -7,9 +7,21 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from dashboard.urls import urlpatterns
-from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
+from registration.models import (
+    ComparisonRun,
+    Conference,
+    Credit,
+    Difference,
+    OpenItem,
+    Order,
+    Payment,
+    Refund,
+    RefundPart,
+    StripeEvent,
+)
 from tests.cast import client_of, make_credit, make_order, make_staff
 
 OPEN_TO_ALL = {"login", "logout", "theme_set", "language_set", "healthz", "readyz", "stripe_webhook"}
@@ -22,6 +34,9 @@ POST_ONLY = {
     "refund_withdraw",
     "attention_settle",
     "event_replay",
+    "comparison_start",
+    "comparison_repair",
+    "difference_repair",
     "note_create",
     "conference_switch",
     "logout",
@@ -57,6 +72,11 @@ MAY = {
     "event_list": EVENTS,
     "event_detail": EVENTS,
     "event_replay": EVENTS,
+    "comparison": FINANCE,
+    "comparison_start": FINANCE,
+    "comparison_progress": FINANCE,
+    "comparison_repair": FINANCE,
+    "difference_repair": FINANCE,
     "credit_list": ALL,
     "credit_detail": ALL,
     "credit_issue": FINANCE,
@@ -81,6 +101,7 @@ class Things:
     part: RefundPart
     item: OpenItem
     event: StripeEvent
+    difference: Difference
 
     def url(self, name: str) -> str:
         """The address of a page about these."""
@@ -96,6 +117,7 @@ class Things:
             "attention_settle": [self.item.pk],
             "event_detail": [self.event.pk],
             "event_replay": [self.event.pk],
+            "difference_repair": [self.difference.pk],
             "conference_switch": [self.order.conference.slug],
             "stripe_webhook": [self.order.conference.slug],
         }
@@ -125,7 +147,9 @@ def make_things(conference: Conference, user: Any) -> Things:
     )
     item = OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.EXTERNAL, subject="re_1")
     event = StripeEvent.objects.create(conference=conference, event_id="evt_1", type="plan.created", payload={})
-    return Things(order, make_credit(conference, user, "20.00"), refund, part, item, event)
+    run = ComparisonRun.objects.create(conference=conference, until=timezone.now(), state=ComparisonRun.State.FINISHED)
+    difference = Difference.objects.create(run=run, subject="refund:re_1", state=Difference.State.GONE)
+    return Things(order, make_credit(conference, user, "20.00"), refund, part, item, event, difference)
 
 
 def visit(client: Client, things: Things, name: str) -> Any:
@@ -171,6 +195,10 @@ ABOUT_MANY = {
     "credit_list",
     "attention_list",
     "event_list",
+    "comparison",
+    "comparison_start",
+    "comparison_progress",
+    "comparison_repair",
     "overview",
 }
 ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})

@@ -1,0 +1,127 @@
+"""What staff can do about an open item beside a refund: pay by hand instead, send back what came late."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
+from registration.models.refund import State
+from registration.services.attention import can_be_sent_back, send_back
+from registration.services.errors import DuplicateSubmit, RefundError
+from registration.services.late_payments import apply_intent
+from registration.services.manual import pay_by_hand_instead
+from registration.services.refund import RefundService
+from registration.services.resolve import resolve_refund
+from registration.stripe_gateway import gateway_for
+from tests.registration.books import assert_books_agree, control, make_user
+from tests.registration.desk import card_order, pay_at_stripe, refunds_at_stripe
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db
+Kind = OpenItem.Kind
+CARD = Refund.Destination.CARD
+
+
+@pytest.fixture
+def failed(sandbox: "SandboxServer") -> RefundPart:
+    """40.00 of 100.00 that the bank sent back."""
+    order = card_order(sandbox)
+    RefundService.create_refund(order, amount=Decimal("40.00"), destination=CARD)
+    part = RefundPart.objects.get()
+    control(sandbox, f"refunds/{part.stripe_refund_id}/fail", failure_reason="declined")
+    resolve_refund(part.refund)
+    part.refresh_from_db()
+    return part
+
+
+@pytest.mark.trap(11, 37)
+def test_what_failed_is_paid_by_hand_instead(sandbox: "SandboxServer", failed: RefundPart) -> None:
+    grace = make_user("grace")
+
+    part = pay_by_hand_instead(failed, reference=" SEPA 7 ", staff_user=grace)
+
+    assert (part.channel, part.state, part.trace_reference) == (RefundPart.Channel.MANUAL, State.SUCCEEDED, "SEPA 7")
+    assert (part.refund.retry_of, part.refund.requested_by) == (failed.refund, grace)
+    order = Order.objects.get()
+    assert (order.status, order.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("60.00"))
+    assert part.refund.credits.get().status == Credit.Status.PAID_OUT
+    assert not OpenItem.objects.unresolved().exists()
+    assert OpenItem.objects.get(kind=Kind.FAILED).resolution == f"Paid by hand as {part.refund.number}"
+    assert [r["status"] for r in refunds_at_stripe(sandbox, order)] == ["failed"]
+    assert_books_agree()
+
+
+@pytest.mark.trap(7)
+def test_what_failed_is_paid_by_hand_once(failed: RefundPart) -> None:
+    order = failed.refund.order
+    RefundService.create_refund(order, amount=Decimal("70.00"), destination=CARD)
+
+    with pytest.raises(RefundError, match=r"At most \$30.00 can be refunded"):
+        pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
+
+    assert not RefundPart.objects.filter(channel=RefundPart.Channel.MANUAL).exists()
+
+
+def test_a_transfer_needs_a_reference_and_a_failure(failed: RefundPart) -> None:
+    with pytest.raises(RefundError, match="Enter the reference"):
+        pay_by_hand_instead(failed, reference="  ", staff_user=make_user("grace"))
+    done = pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
+    with pytest.raises(RefundError, match="did not fail"):
+        pay_by_hand_instead(done, reference="SEPA 8", staff_user=make_user("grace"))
+
+    assert Refund.objects.count() == 2
+
+
+def test_a_transfer_keeps_to_the_limit(failed: RefundPart) -> None:
+    conference = failed.refund.order.conference
+    conference.support_refund_limit = Decimal("39.99")
+    conference.save()
+
+    with pytest.raises(RefundError, match=r"up to \$39.99 at once"):
+        pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("sam"))
+
+    assert Refund.objects.count() == 1
+
+
+@pytest.fixture
+def late(sandbox: "SandboxServer") -> OpenItem:
+    """50.00 that arrived for an order that had been refunded."""
+    order = card_order(sandbox)
+    RefundService.create_refund(order, amount=Decimal("100.00"), destination=CARD)
+    intent = pay_at_stripe(sandbox, 5_000)
+    Payment.objects.create(order=order, amount=Decimal("50.00"), stripe_payment_intent_id=intent)
+    apply_intent(order.conference, gateway_for(order.conference).fetch_payment_intent(intent))
+    return OpenItem.objects.unresolved().get(kind=Kind.PAID_LATE)
+
+
+@pytest.mark.trap(30)
+def test_what_came_late_is_sent_back(sandbox: "SandboxServer", late: OpenItem) -> None:
+    grace: Any = make_user("grace")
+
+    refund = send_back(late, staff_user=grace)
+
+    late.refresh_from_db()
+    assert (late.resolution, refund.requested_by, refund.amount) == ("It went back.", grace, Decimal("50.00"))
+    order = Order.objects.get()
+    assert (order.status, order.refundable_amount) == (Order.Status.REFUNDED, Decimal("0.00"))
+    assert [r["amount"] for r in refunds_at_stripe(sandbox, order)] == [10_000, 5_000]
+    assert_books_agree()
+
+
+@pytest.mark.trap(7, 30)
+def test_what_came_late_is_sent_back_once(sandbox: "SandboxServer", late: OpenItem) -> None:
+    stale = OpenItem.objects.select_related("order", "payment").get(pk=late.pk)
+    assert stale.payment is not None
+    send_back(late, staff_user=None)
+
+    with pytest.raises((DuplicateSubmit, RefundError)):
+        send_back(stale, staff_user=None)
+
+    assert len(refunds_at_stripe(sandbox, Order.objects.get())) == 2
+    fresh = OpenItem.objects.get(pk=late.pk)
+    assert not can_be_sent_back(fresh)
+    with pytest.raises(RefundError, match="Nothing of this is left"):
+        send_back(fresh, staff_user=None)
