@@ -195,6 +195,11 @@ def _stripe_ids(item: OpenItem) -> list[str]:
     return list(dict.fromkeys(each for each in [subject, *known] if each))
 
 
+def first_url(kind: str) -> str:
+    """The first page of what waits, of one kind or of all."""
+    return _url(kind=kind if kind in Kind.values else "")
+
+
 def _url(**query: str) -> str:
     asked = urlencode({key: value for key, value in query.items() if value})
     return reverse("attention_list") + (f"?{asked}" if asked else "")

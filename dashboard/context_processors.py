@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
 from dashboard.held import Held, held_of
-from dashboard.waiting import waiting_at
+from dashboard.waiting import Waiting, waiting_at
 from registration.models import Conference, OpenItem
 from registration.roles import role_in_words
 
@@ -129,9 +129,12 @@ class Desk:
     @cached_property
     def attention(self) -> dict[str, int]:
         """Unresolved open items of the conference by kind; their sum is what needs attention."""
-        if self.conference is None:
-            return {}
-        return waiting_at(self._request, self.conference).items
+        return self.waiting.items if self.waiting else {}
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What waits at the conference, and how far its rows have come."""
+        return waiting_at(self._request, self.conference) if self.conference is not None else None
 
     @property
     def attention_words(self) -> str:

@@ -38,10 +38,8 @@ STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """One page of the conference's refunds, found and filtered by the address."""
-    words, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
-    refunds = found(Refund.objects.filter(order__conference=conference), words)
-    if state in State.values:
-        refunds = refunds.filter(state=state)
+    words, state = _asked(request)
+    refunds = asked_for(request, Refund.objects.filter(order__conference=conference))
     page = keyset_page(
         refunds.select_related("order__user", "order__conference", "requested_by").prefetch_related("parts__payment"),
         "id",
@@ -61,6 +59,23 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
         "is_filtered": bool(words or state),
         "list_url": reverse("refund_list"),
     }
+
+
+def asked_for(request: HttpRequest, refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    """Those that the address leaves."""
+    words, state = _asked(request)
+    refunds = found(refunds, words)
+    return refunds.filter(state=state) if state in State.values else refunds
+
+
+def first_url(request: HttpRequest) -> str:
+    """The first page of the same refunds."""
+    words, state = _asked(request)
+    return _url(q=words, state=state)
+
+
+def _asked(request: HttpRequest) -> tuple[str, str]:
+    return request.GET.get("q", "").strip(), request.GET.get("state", "")
 
 
 def found(refunds: QuerySet[Refund], words: str) -> QuerySet[Refund]:

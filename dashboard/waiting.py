@@ -5,34 +5,51 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 from django.http import HttpRequest
+from django.utils import timezone
 
 from dashboard.counts import Part, ask, newest
-from registration.models import Conference, HistoryEntry, OpenItem, StripeEvent
+from registration.models import Conference, HistoryEntry, OpenItem, Order, Refund, StripeEvent
 
 BY_KIND = (
-    "(SELECT {rows} FROM (SELECT kind, COUNT(*) AS items FROM {table}"
+    "(SELECT {rows} FROM (SELECT kind, COUNT(*) AS items, MAX(id) AS newest FROM {table}"
     " WHERE conference_id = %s AND resolved_at IS NULL GROUP BY kind) AS waiting)"
 )
 ROWS = {
-    "sqlite": "json_group_array(json_array(kind, items))",
-    "postgresql": "json_agg(json_build_array(kind, items))::text",
+    "sqlite": "json_group_array(json_array(kind, items, newest))",
+    "postgresql": "json_agg(json_build_array(kind, items, newest))::text",
 }
 FAILED = "(SELECT COUNT(*) FROM {table} WHERE conference_id = %s AND state = 'FAILED')"
+RECENT = "(SELECT {keys} FROM {table} WHERE id > (SELECT MAX(id) FROM {table}) - %s AND created_at >= %s)"
+KEYS = {"sqlite": "json_group_array(id)", "postgresql": "json_agg(id)::text"}
+OVERLAP, OVERLAP_ENTRIES = timedelta(seconds=10), 200
+"""Transactions commit out of order, so entries of the last seconds are looked at again, unless already told."""
+LISTED = {"orders": Order, "refunds": Refund, "attention": OpenItem}
 KEPT_AS = "_waiting"
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Unresolved open items by kind, Stripe's messages that nobody could process, and the newest entry of history."""
+    """Unresolved open items by kind, Stripe's messages that nobody could process, and how far the rows have come.
+
+    Attributes:
+        newest_item: Key of the newest unresolved open item.
+        latest: Key of the newest entry of history.
+        recent: Keys of entries of the last seconds.
+        newest: Key of the newest row of each list.
+    """
 
     conference_id: int
     items: dict[str, int]
     failed_events: int
+    newest_item: int
     latest: int
+    recent: frozenset[int]
+    newest: dict[str, int]
 
 
 def waiting_at(request: HttpRequest, conference: Conference) -> Waiting:
@@ -48,9 +65,16 @@ def waiting_at(request: HttpRequest, conference: Conference) -> Waiting:
 def ask_with_frame(request: HttpRequest, conference: Conference, parts: Mapping[str, Part]) -> dict[str, Any]:
     """Fetch what a page counts in one question with what its frame counts."""
     answers = ask(dict(parts) | _frame_parts(conference))
-    items = dict(json.loads(answers.pop("items") or "[]"))
-    latest = answers.pop("latest") or 0
-    kept = Waiting(conference.pk, items, answers.pop("failed_events"), latest)
+    items = json.loads(answers.pop("items") or "[]")
+    kept = Waiting(
+        conference_id=conference.pk,
+        items={kind: count for kind, count, _newest in items},
+        failed_events=answers.pop("failed_events"),
+        newest_item=max((newest for *_rest, newest in items), default=0),
+        latest=answers.pop("latest") or 0,
+        recent=frozenset(json.loads(answers.pop("recent") or "[]")),
+        newest={page: answers.pop(page) or 0 for page in LISTED},
+    )
     setattr(request, KEPT_AS, kept)
     return answers
 
@@ -61,4 +85,12 @@ def _frame_parts(conference: Conference) -> dict[str, Part]:
         "items": (by_kind, (conference.pk,)),
         "failed_events": (FAILED.format(table=StripeEvent._meta.db_table), (conference.pk,)),
         "latest": newest(HistoryEntry),
+        "recent": _recent(),
+        **{page: newest(model) for page, model in LISTED.items()},
     }
+
+
+def _recent() -> Part:
+    sql = RECENT.format(keys=KEYS[connection.vendor], table=HistoryEntry._meta.db_table)
+    since = connection.ops.adapt_datetimefield_value(timezone.now() - OVERLAP)
+    return sql, (OVERLAP_ENTRIES, since)

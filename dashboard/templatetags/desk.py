@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.live import mark_now
 from registration.models import Refund, RefundPart
 from registration.models.refund import State
 from registration.sentences import waits_for_a_hand
@@ -125,6 +126,13 @@ def initials(who: Any) -> str:
     """Return up to two letters for an avatar, from a user or from a name."""
     words = (person(who) if hasattr(who, "get_username") else str(who or "")).replace("@", " ").split()
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+@register.simple_tag(takes_context=True)
+def live_mark(context: dict[str, Any]) -> str:
+    """Return how much the page knows that is being drawn; its script asks on from there."""
+    live = context.get("live")
+    return str(mark_now(context["desk"].waiting, live.page if live else "", live.about if live else ""))
 
 
 @register.filter

@@ -14,7 +14,9 @@ from django.views.decorators.http import require_safe
 from dashboard.access import conferences_of, current_conference, put_on_desk, requires
 from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
+from dashboard.live import LivePage
 from dashboard.templatetags.desk import person
+from dashboard.waiting import waiting_at
 from registration.models import Conference
 from registration.money import format_money
 from registration.statement import attendees_of, available_to, find_attendees
@@ -27,7 +29,9 @@ MOST_OPTIONS = 8
 def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one attendee at one conference."""
     attendee, conference, conferences = attendee_place(request, pk)
+    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
     context = statement_context(request, attendee, conference) | {"conferences": conferences}
+    context["live"] = LivePage("attendee", str(attendee.pk), f"#attendee-{attendee.pk}")
     return render(request, "dashboard/attendees/detail.html", context)
 
 

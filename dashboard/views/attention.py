@@ -13,7 +13,9 @@ from django.views.decorators.vary import vary_on_headers
 from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key
 from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
+from dashboard.live import LivePage, tell_newest
 from dashboard.refund_outcome import is_htmx
+from dashboard.waiting import waiting_at
 from registration.attention import explanation
 from registration.models import Conference, OpenItem, RefundPart
 from registration.services.attention import acknowledge, check_now, send_back
@@ -31,8 +33,11 @@ FORMS: dict[str, type[ItemForm]] = {form.action: form for form in SETTLES}
 def attention_list(request: HttpRequest) -> HttpResponse:
     """List what waits at the conference on the desk, oldest first."""
     conference = current_conference(request)
-    template = "dashboard/attention/_list.html" if is_htmx(request) else "dashboard/attention/list.html"
-    return render(request, template, list_context(request, conference))
+    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
+    context = list_context(request, conference)
+    if is_htmx(request):
+        return tell_newest(render(request, "dashboard/attention/_list.html", context), request, conference, "attention")
+    return render(request, "dashboard/attention/list.html", context | {"live": LivePage("attention")})
 
 
 @requires("registration.view_order")

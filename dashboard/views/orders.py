@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.export import csv_of, file_name
 from dashboard.forms.refund import RefundForm
+from dashboard.live import LivePage, tell_newest
 from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
 from dashboard.refund_panel import panel_context
@@ -26,18 +27,28 @@ from registration.models import Conference, Order
 from registration.services.notes import add_note
 from registration.services.planner import blocked_reason
 
+PARTS = {"orders": "dashboard/orders/_swap.html", "order-chips": "dashboard/orders/_counts.html"}
+"""Element that htmx wants to fill, and what fills it."""
+DRAWN = ",".join(
+    f"#order-{part}"
+    for part in ("title", "actions", "callouts", "strip", "items", "refunds", "payments", "credit", "timeline")
+)
+"""Parts of an order's page that are drawn anew when it changed; the note somebody writes is not among them."""
+
 
 @require_safe
 @requires("registration.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
-    """List orders; a search, a filter or a page that htmx asks for is answered with the list alone."""
+    """List orders; a search, a filter or a page that htmx asks for is answered with the list or its counts alone."""
     orders = OrderList(request, current_conference(request))
-    wants_list = request.headers.get("HX-Target") == "orders"
-    template = "dashboard/orders/_swap.html" if wants_list else "dashboard/orders/list.html"
-    whole = {} if wants_list else _whole_page(request, orders)
-    response = render(request, template, {"orders": orders} | whole)
-    if wants_list:
+    part = request.headers.get("HX-Target", "")
+    whole = {} if part in PARTS else _whole_page(request, orders)
+    if part == "order-chips":
+        orders.count_with_frame()
+    response = render(request, PARTS.get(part, "dashboard/orders/list.html"), {"orders": orders} | whole)
+    if part == "orders":
         response["HX-Push-Url"] = orders.address
+        tell_newest(response, request, orders.conference, "orders")
     patch_vary_headers(response, ("HX-Request", "HX-Target"))
     return response
 
@@ -45,7 +56,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
 def _whole_page(request: HttpRequest, orders: OrderList) -> dict[str, Any]:
     """What the page shows around its list. How far history has come is read before the rows: nothing is missed."""
     orders.count_with_frame()
-    return _linked_panel(request) | {"live_after": waiting_at(request, orders.conference).latest}
+    return _linked_panel(request) | {"live": LivePage("orders")}
 
 
 def _linked_panel(request: HttpRequest) -> dict[str, Any]:
@@ -81,7 +92,8 @@ def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpRes
 def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show where the money of one order is and how it came there."""
     order = get_order_or_404(request, reference)
-    context = {"live_after": waiting_at(request, order.conference).latest, "page": OrderPage(order, request.user)}
+    waiting_at(request, order.conference)  # Before the rows, so that the page asks on from where they stand.
+    context = {"page": OrderPage(order, request.user), "live": LivePage("order", reference, DRAWN)}
     return render(request, "dashboard/orders/detail.html", context)
 
 

@@ -18,10 +18,12 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
+from dashboard.live import LivePage, tell_newest
 from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
 from dashboard.refund_pages import detail_context, list_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
+from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING
 from registration.money import places
@@ -117,15 +119,21 @@ def refund_preview(request: HttpRequest, reference: str) -> HttpResponse:
 def refund_list(request: HttpRequest) -> HttpResponse:
     """List the refunds of the conference on the desk, newest first."""
     conference = current_conference(request)
-    template = "dashboard/refunds/_table.html" if is_htmx(request) else "dashboard/refunds/list.html"
-    return render(request, template, list_context(request, conference))
+    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
+    context = list_context(request, conference)
+    if is_htmx(request):
+        return tell_newest(render(request, "dashboard/refunds/_table.html", context), request, conference, "refunds")
+    return render(request, "dashboard/refunds/list.html", context | {"live": LivePage("refunds")})
 
 
 @requires("registration.view_refund")
 @require_safe
 def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one refund: what was decided, where each part is, who has the money now."""
-    return render(request, "dashboard/refunds/detail.html", detail_context(request, _refund(request, pk)))
+    refund = _refund(request, pk)
+    waiting_at(request, refund.order.conference)  # Before the rows.
+    live = LivePage("order", refund.order.reference, "#refund-head,#refund-live")
+    return render(request, "dashboard/refunds/detail.html", detail_context(request, refund) | {"live": live})
 
 
 @requires("registration.refund_order")

@@ -1,48 +1,64 @@
 // Live: every few seconds an open page asks what changed in what it shows. A hidden tab asks for nothing, and nothing
-// that somebody is working on is replaced: its row, or the whole order, is drawn once they have left it.
+// that somebody is working on is replaced: its row or its part of the page is drawn once they have left it.
 const EVERY_MS = 4000;
+const LONGEST_MS = 30000;
 const postponed = new Set();
+let stale = false;
+let askedAt = 0;
+let answering = false;
 
-const shownRows = () => [...document.querySelectorAll("tr[data-row][id^='order-ORD']")];
-const isBusy = (part) => part.contains(document.activeElement) || part.querySelector("details[open], :checked") !== null;
+const live = () => document.getElementById("live");
+const edited = (field) => field.checked !== field.defaultChecked || (!field.matches("[type=checkbox], [type=radio]") && field.value !== field.defaultValue);
+const isBusy = (part) => part.contains(document.activeElement)
+  || part.querySelector("details[open], :is(a, button, label, summary):hover") !== null
+  || [...part.querySelectorAll("input:not([type=hidden]), textarea")].some(edited);
+const isDrawn = (id) => live().getAttribute("hx-select-oob")?.split(",").includes(`#${id}`) ?? false;
+const isAsking = () => Date.now() - askedAt < LONGEST_MS;
 
-function ask() {
-  const live = document.getElementById("live");
-  if (!live || document.hidden || document.querySelector("dialog[open]")) return;
-  const order = document.querySelector("[data-live-order]");
-  const shown = order ? [order.dataset.liveOrder] : shownRows().map((row) => row.id.slice("order-".length));
-  if (!shown.length) return;
-  const query = new URLSearchParams({ after: live.dataset.after, shown: shown.join(","), page: order ? "order" : "list" });
-  window.htmx.ajax("GET", `${live.dataset.live}?${query}`, { source: live, target: "#live", swap: "outerHTML" });
+function get(url) {
+  askedAt = Date.now();
+  window.htmx.ajax("GET", url, { source: live(), target: live(), swap: "none" });
 }
 
-function catchUp() {
-  for (const id of postponed) {
-    const row = document.getElementById(id);
-    if (row && isBusy(row)) continue;
-    postponed.delete(id);
-    if (!row) continue;
-    const url = `/orders/${id.slice("order-".length)}/row/`;
-    window.htmx.ajax("GET", url, { source: row, target: row, swap: "outerHTML" });
-  }
-  const order = document.querySelector("[data-live-order][data-stale]");
-  if (order && !isBusy(order)) {
-    delete order.dataset.stale;
-    window.htmx.trigger(order, "live:draw");
-  }
+function ask(again = []) {
+  const page = live();
+  const shown = [...document.querySelectorAll("main [data-row]")].map((row) => row.id);
+  const query = new URLSearchParams(location.search);
+  const { at, about, mark } = page.dataset;
+  const told = { at, about, mark, page: page.dataset.page, shown: shown.join(","), again: again.join(",") };
+  for (const [name, value] of Object.entries(told)) query.set(name, value);
+  get(`${page.dataset.live}?${query}`);
 }
 
+function tick() {
+  if (!live() || document.hidden || isAsking()) return;
+  const free = [...postponed].filter((id) => !document.getElementById(id) || !isBusy(document.getElementById(id)));
+  free.forEach((id) => postponed.delete(id));
+  if (!stale && !free.some(isDrawn)) return ask(free);
+  stale = false;
+  get(location.href);
+}
+
+// Rows and drawn parts come past here, whichever request brought them; only what we asked for may be put off.
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const row = event.detail.target;
-  if (!row.matches?.("tr[data-row]") || !event.detail.elt?.matches?.("#live") || !isBusy(row)) return;
+  const part = event.detail.target;
+  if (!answering || !(part.matches("[data-row]") || isDrawn(part.id)) || !isBusy(part)) return;
   event.detail.shouldSwap = false;
-  postponed.add(row.id);
+  postponed.add(part.id);
 });
 
-document.addEventListener("orders:changed", () => {
-  const order = document.querySelector("[data-live-order]");
-  if (order) order.dataset.stale = "";
-  catchUp();
+// A poll that meets a closed session takes nobody away from what they type: the page says so and waits.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.target !== live() || !event.detail.xhr.getResponseHeader("HX-Redirect")) return;
+  event.preventDefault();
+  document.dispatchEvent(new CustomEvent("session:ended"));
 });
-
-setInterval(() => { catchUp(); ask(); }, EVERY_MS);
+document.addEventListener("htmx:beforeSwap", (event) => { if (event.target === live()) answering = true; });
+document.addEventListener("htmx:afterRequest", (event) => { if (event.target === live()) { askedAt = 0; answering = false; } });
+document.addEventListener("live:mark", (event) => { live().dataset.mark = event.detail.mark; });
+document.addEventListener("live:newest", (event) => {
+  if (live()) live().dataset.mark = live().dataset.mark.replace(/\d*$/, event.detail.newest);
+});
+document.addEventListener("live:changed", () => { stale = true; setTimeout(tick); });
+document.addEventListener("visibilitychange", tick);
+setInterval(tick, EVERY_MS);

@@ -58,13 +58,14 @@ function mayHaveMoved({ elt, requestConfig }) {
 
 document.addEventListener("htmx:responseError", (event) => {
   const { status } = event.detail.xhr;
+  if (event.target.id === "live") return lost();
   if (status >= 500 && mayHaveMoved(event.detail)) say("unknown");
   else say(status === 403 ? "forbidden" : "error");
 });
 
-function lost() {
+function lost(name = "connection-lost") {
   const place = document.getElementById("connection");
-  const template = document.getElementById("connection-lost");
+  const template = document.getElementById(name);
   if (!place || !template || place.childElementCount) return;
   place.append(template.content.cloneNode(true));
   const since = place.querySelector("[data-since]");
@@ -80,8 +81,11 @@ function noAnswer(event) {
 
 document.addEventListener("htmx:sendError", noAnswer);
 document.addEventListener("htmx:timeout", noAnswer);
-window.addEventListener("offline", lost);
-document.addEventListener("htmx:afterOnLoad", () => {
+window.addEventListener("offline", () => lost());
+document.addEventListener("session:ended", () => lost("session-ended"));
+document.addEventListener("htmx:afterOnLoad", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.status >= 500 || xhr.getResponseHeader("HX-Redirect")) return;
   lastAnswer = new Date();
   document.getElementById("connection")?.replaceChildren();
 });

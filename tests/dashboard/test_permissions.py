@@ -48,7 +48,7 @@ SETTLE, FINANCE, EVENTS = {"Finance", "Support"}, {"Finance"}, {"Finance", "Admi
 MAY = {
     "home": ALL,
     "order_list": ALL,
-    "order_changes": ALL,
+    "changes": ALL,
     "order_menu": ALL,
     "order_detail": ALL,
     "order_row": ALL,
@@ -188,7 +188,7 @@ def test_a_refusal_says_who_one_is_and_that_nothing_was_changed(linus_client: Cl
 
 ABOUT_MANY = {
     "order_list",
-    "order_changes",
+    "changes",
     "order_export",
     "order_selection",
     "refund_list",
