@@ -111,6 +111,7 @@ class Desk:
             # An attendee's page is where their credit is kept.
             ("credit_list", _("Credits"), "wallet", "c", "registration.view_credit", ("/credits/", "/attendees/")),
             ("overview", _("Overview"), "chart-bar", "v", "registration.view_overview", ("/overview/",)),
+            ("books", _("Books"), "book-open", "b", "registration.view_books", ("/books/",)),
         )
         if not self._is_signed_in:
             return []

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,7 @@ from dashboard.order_refunds import RefundEntry, refund_entries
 from dashboard.refund_outcome import verifying_text, verifying_title
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
+from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
@@ -124,8 +126,8 @@ class OrderPage:
         order = self.order
         return [
             (_("Total"), self._money(order.total)),
-            (_("Paid"), self._money(order.paid_amount)),
-            (_("Refunded"), self._money(settled_amount(order))),
+            (_("Paid"), self.paid),
+            (_("Refunded"), self._money(self.arrived_back)),
             (_("On its way"), self._money(moving_amount(order))),
         ]
 
@@ -148,7 +150,7 @@ class OrderPage:
         """The same account as a bar."""
         order = self.order
         parts = [
-            ("refunded", _("Refunded"), settled_amount(order)),
+            ("refunded", _("Refunded"), self.arrived_back),
             ("moving", _("On its way"), moving_amount(order)),
             ("left", _("Refundable"), order.refundable_amount),
         ]
@@ -157,8 +159,31 @@ class OrderPage:
 
     @property
     def paid(self) -> str:
-        """What came in."""
-        return self._money(self.order.paid_amount)
+        """What came in, by the order's account."""
+        return self._money(paid_in(self.account))
+
+    @cached_property
+    def account(self) -> dict[str, Decimal]:
+        """What each account of the books holds of this order."""
+        return balances(movements_of(self.order))
+
+    @property
+    def arrived_back(self) -> Decimal:
+        """What went back, by the order's account, and is not on its way any more."""
+        on_its_way: Decimal = self.order.refunded_amount - settled_amount(self.order)
+        return gone_from(self.account) - on_its_way
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the account says what the order keeps."""
+        kept = (self.order.paid_amount, self.order.refunded_amount)
+        return (paid_in(self.account), gone_from(self.account)) == kept
+
+    @property
+    def account_url(self) -> str:
+        """Where the account behind the figures is shown; empty for those who may not see it."""
+        may_look = self.user.has_perm("registration.view_books")
+        return reverse("order_account", args=[self.order.reference]) if may_look else ""
 
     @cached_property
     def lines(self) -> list[LineEntry]:

@@ -45,6 +45,9 @@ WHAT_REPAIR_DOES = {
     Kind.DISPUTE_STATE: gettext_lazy("Repair gives ours the state that Stripe reports."),
 }
 WHAT_A_PERSON_DOES = {
+    Kind.REFUND_MISSING_HERE: gettext_lazy("The order has no room for it: it went back twice. Its item says more."),
+    Kind.PAYMENT_MISSING_HERE: gettext_lazy("It names no order. Match it to the one it belongs to."),
+    Kind.UNKNOWN_PAYMENT: gettext_lazy("Match it to the order it belongs to."),
     Kind.REFUND_MISSING_THERE: gettext_lazy(
         "Look whether the conference uses the right Stripe account, then ask whoever changed data by hand. Nothing "
         "here was changed, for what was decided stays written down; say what was found."

@@ -39,7 +39,9 @@ def make_refund(order: Order, amount: str, state: str, **fields: Any) -> Refund:
 
 def test_the_money_strip_adds_up(grace_client: Client, conference: Conference, ada: Any) -> None:
     order = make_order(conference, ada, paid="430.00", total="530.00")
-    pay(order, "100.00", method=Payment.Method.CREDIT, credit=make_credit(conference, ada, "100.00"))
+    credit = make_credit(conference, ada, "100.00")
+    payment = pay(order, "100.00", method=Payment.Method.CREDIT, credit=credit)
+    credit.entries.create(kind="APPLIED", amount=Decimal("-100.00"), order=order, payment=payment)
     make_refund(order, "80.00", Refund.State.SUCCEEDED)
     make_refund(order, "50.00", Refund.State.PENDING)
     make_refund(order, "25.00", Refund.State.REQUESTED)

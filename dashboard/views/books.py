@@ -1,0 +1,56 @@
+"""The books, for Finance: read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.access import current_conference, get_order_or_404, requires
+from dashboard.books_pages import LOOK, AccountPage, BooksPage
+
+
+@require_safe
+@requires(LOOK)
+def books(request: HttpRequest) -> HttpResponse:
+    """Show the trial balance of the conference on the desk over a period."""
+    return render(request, "dashboard/books/trial.html", {"page": BooksPage(request, current_conference(request))})
+
+
+@require_safe
+@requires(LOOK)
+def books_export(request: HttpRequest) -> StreamingHttpResponse:
+    """Hand out the same table as a file."""
+    page = BooksPage(request, current_conference(request))
+    return _file(page.csv(), page.file_name("trial-balance"))
+
+
+@require_safe
+@requires(LOOK)
+def books_movements(request: HttpRequest) -> StreamingHttpResponse:
+    """Hand out every movement of the period as a file."""
+    page = BooksPage(request, current_conference(request))
+    return _file(page.movements_csv(), page.file_name("movements"))
+
+
+@require_safe
+@requires(LOOK)
+def order_account(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show the account behind the money strip of one order."""
+    order = get_order_or_404(request, reference)
+    return render(request, "dashboard/books/account.html", {"page": AccountPage(order)})
+
+
+@require_safe
+@requires(LOOK)
+def order_account_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
+    """Hand out the account of one order as a file."""
+    order = get_order_or_404(request, reference)
+    return _file(AccountPage(order).csv(), f"{order.reference}-account.csv")
+
+
+def _file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,150 @@
+"""The books as Finance sees them: the trial balance of a period, the account of an order, and both as files."""
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from registration.models import Conference, Order, Payment
+from registration.services.refund import RefundService
+from tests.cast import make_order
+from tests.dashboard.reading import text_of
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db
+IN_MARCH = {"since": "2026-03-01", "until": "2026-03-31"}
+
+
+def rows_of(response: Any) -> list[list[str]]:
+    text = b"".join(response.streaming_content).decode().removeprefix("\N{BYTE ORDER MARK}")
+    return list(csv.reader(StringIO(text)))
+
+
+@pytest.fixture
+def season(new_order: Callable[..., Order]) -> Order:
+    """80.00 paid in February, 50.00 in March."""
+    for amount, month in (("80.00", 2), ("50.00", 3)):
+        order = new_order(paid=amount)
+        Payment.objects.filter(order=order).update(created_at=datetime(2026, month, 9, tzinfo=UTC))
+    return order
+
+
+def test_nothing_moved_yet(grace_client: Client, conference: Conference) -> None:
+    page = text_of(grace_client.get(reverse("books")))
+
+    assert "Nothing moved yet" in page
+    assert "as CSV" not in page
+
+
+def test_a_month_opens_moves_and_closes(grace_client: Client, season: Order) -> None:
+    page = text_of(grace_client.get(reverse("books"), IN_MARCH))
+
+    assert "From 1 March 2026 up to 31 March 2026, amounts in EUR" in page
+    card = page[page.index("Card clearing (Stripe)") :]
+    assert [card.index(amount) for amount in ("80.00", "50.00", "130.00")] == sorted(
+        card.index(amount) for amount in ("80.00", "50.00", "130.00")
+    )
+    assert "The books do not balance." not in page
+
+
+def test_this_month_is_shown_unless_another_period_is_asked_for(grace_client: Client, season: Order) -> None:
+    shown = text_of(grace_client.get(reverse("books")))
+    everything = text_of(grace_client.get(reverse("books"), {"since": "", "until": ""}))
+    nonsense = text_of(grace_client.get(reverse("books"), {"since": "2026-99-99", "until": "x"}))
+
+    assert 'aria-current="true">This month' in shown
+    assert "From the beginning up to now" in everything
+    assert "From the beginning up to now" in nonsense
+
+
+def test_the_table_comes_as_a_file(grace_client: Client, season: Order) -> None:
+    response = grace_client.get(reverse("books_export"), IN_MARCH)
+
+    assert response["Content-Disposition"] == (
+        'attachment; filename="djangocon-trial-balance-2026-03-01-2026-03-31.csv"'
+    )
+    head, *rows = rows_of(response)
+    assert head == ["account", "opening", "debits", "credits", "closing", "currency"]
+    assert ["card", "80.00", "50.00", "0.00", "130.00", "EUR"] in rows
+    assert sum(Decimal(row[4]) for row in rows) == 0
+
+
+@pytest.mark.trap(45)
+def test_every_movement_of_the_period_comes_as_a_line_and_adds_up_to_the_table(
+    grace_client: Client, season: Order, conference: Conference, ada: Any, sandbox: "SandboxServer"
+) -> None:
+    order = make_order(conference, ada, paid="60.00", sandbox=sandbox)
+    for amount, destination in (("10.00", "CARD"), ("20.00", "CREDIT"), ("30.00", "CARD_AND_CREDIT")):
+        RefundService.create_refund(order, amount=Decimal(amount), destination=destination)
+    everything = {"since": "", "until": ""}
+
+    head, *moved = rows_of(grace_client.get(reverse("books_movements"), everything))
+    _head, *table = rows_of(grace_client.get(reverse("books_export"), everything))
+
+    assert head == ["moved", "what", "order", "debit", "credit", "amount", "currency"]
+    held: dict[str, Decimal] = {}
+    for _at, _what, _order, debit, credit, amount, _currency in moved:
+        held[debit] = held.get(debit, Decimal(0)) + Decimal(amount)
+        held[credit] = held.get(credit, Decimal(0)) - Decimal(amount)
+    assert held == {row[0]: Decimal(row[4]) for row in table}
+    net = sum(held[account] for account in ("sales", "refunds"))
+    assert net == Decimal("-130.00")  # What the other two orders paid; this one nets to zero.
+    assert {row[2] for row in moved} >= {order.reference}
+    march = rows_of(grace_client.get(reverse("books_movements"), IN_MARCH))
+    assert [row[5] for row in march[1:]] == ["50.00"]
+
+
+def test_the_account_of_an_order_shows_both_sides_and_adds_up(grace_client: Client, card_order: Order) -> None:
+    RefundService.create_refund(card_order, amount=Decimal("30.00"), destination="CREDIT")
+    url = reverse("order_account", args=[card_order.reference])
+    assert url in text_of(grace_client.get(reverse("order_detail", args=[card_order.reference])))
+
+    page = text_of(grace_client.get(url))
+
+    assert "€80.00 was paid and €30.00 went back." in page
+    assert page.index("Payment arrived") < page.index("Credit issued")
+    assert "Credits owed" in page
+    assert "This account does not say" not in page
+    _head, *rows = rows_of(grace_client.get(reverse("order_account_export", args=[card_order.reference])))
+    assert [row[1:] for row in rows] == [
+        ["payment", card_order.reference, "card", "sales", "80.00", "EUR"],
+        ["issued", card_order.reference, "refunds", "credits", "30.00", "EUR"],
+    ]
+
+
+def test_an_account_without_movements_says_so(grace_client: Client, pending_order: Order) -> None:
+    page = text_of(grace_client.get(reverse("order_account", args=[pending_order.reference])))
+
+    assert "The account opens with the order" in page
+
+
+def test_an_account_that_disagrees_with_its_order_is_said_on_both_pages(grace_client: Client, order: Order) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE registration_order SET paid_amount = 81 WHERE id = %s", [order.pk])
+
+    assert "These figures do not add up." in text_of(grace_client.get(reverse("order_detail", args=[order.reference])))
+    account = text_of(grace_client.get(reverse("order_account", args=[order.reference])))
+    assert "This account does not say what the order says." in account
+
+
+def test_support_sees_the_figures_without_the_account(sam_client: Client, order: Order) -> None:
+    page = text_of(sam_client.get(reverse("order_detail", args=[order.reference])))
+
+    assert "€80.00" in page
+    assert "The account behind these figures" not in page
+
+
+def test_the_trial_balance_takes_few_questions(
+    grace_client: Client, season: Order, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(22):
+        grace_client.get(reverse("books"))
