@@ -115,11 +115,12 @@ def _left_cell(order: Order) -> str:
 
 
 def _button(reference: str, action: Action) -> str:
-    """The row's one action: fetched into the panel, done at once while its seconds run, or a link."""
+    """The row's one action: fetched into the panel, done at once by a script, or a link."""
     url, counted = escape(action.url), ""
     fetched = f' hx-get="{url}" hx-target="#drawer"' if action.drawer else ""
     if action.post:
         fetched = f' hx-post="{escape(action.post)}" hx-swap="none"'
+    if action.seconds:
         counted = f' <span class="seconds" data-seconds="{action.seconds}" aria-hidden="true">{action.seconds}</span>'
     key = f' data-key="{action.key}"' if action.key else ""
     return (

@@ -16,6 +16,7 @@ from dashboard.held import seconds_left
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
+from registration.sentences import check_count
 from registration.services.approval import APPROVE
 from registration.services.planner import blocked_reason
 
@@ -67,6 +68,8 @@ def useful_action(order: Order, user: Any, reason: str) -> Action | None:
         return Action("resolve", _("Resolve"), f"{detail}#refunds")
     if (proposal := _proposal_of_another(order, user)) and may(APPROVE):
         return Action("decide", _("Decide"), reverse("refund_decide", args=[proposal.pk]), drawer=True)
+    if kinds & {OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.UNSENT} and may("registration.refund_order"):
+        return _check_action(order)
     if not reason and may("registration.refund_order"):
         return Action(
             "refund", pgettext("button", "Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True
@@ -87,6 +90,16 @@ def _proposal_of_another(order: Order, user: Any) -> Refund | None:
     waiting = (refund for refund in order.refunds.all() if refund.state == Refund.State.AWAITING_APPROVAL)
     others = (refund for refund in waiting if user is None or refund.requested_by_id != user.pk)
     return min(others, key=lambda each: each.pk, default=None)
+
+
+def _check_action(order: Order) -> Action:
+    """Ask Stripe about the refund that is waited for longest."""
+    asked = {OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.UNSENT}
+    key = next(item.refund_id for item in open_items(order) if item.kind in asked)
+    if key is None:
+        return Action("check", _("Check now"), f"{reverse('order_detail', args=[order.reference])}#refunds")
+    url, post = reverse("refund_detail", args=[key]), reverse("refund_check", args=[key])
+    return Action("check", _("Check now"), url, post=post)
 
 
 def open_items(order: Order) -> list[OpenItem]:
@@ -155,11 +168,18 @@ def _of_attention(order: Order) -> SecondLine | None:
         failed = next((refund for refund in order.refunds.all() if refund.pk == refund_id), None)
         return SecondLine(_failed(failed), "warn")
     if (unconfirmed := unconfirmed_amount(order)) > 0:
-        return SecondLine(_("%(amount)s being verified") % {"amount": _plain(unconfirmed, order)}, "wait")
+        values = {"amount": _plain(unconfirmed, order), "checks": _checks(order)}
+        return SecondLine(_("%(amount)s being verified, %(checks)s") % values, "wait")
     if (proposed := _in_state(order, Refund.State.AWAITING_APPROVAL)) > 0:
         return SecondLine(_("%(amount)s waits for approval") % {"amount": _plain(proposed, order)}, "wait")
     told = [item for item in items if item.kind != OpenItem.Kind.DISPUTED]
     return SecondLine(str(told[0].get_kind_display()), "wait") if told else None
+
+
+def _checks(order: Order) -> str:
+    """How often Stripe was asked about the part that was asked about most."""
+    parts = [part for refund in order.refunds.all() for part in refund.parts.all()]
+    return check_count(max((p for p in parts if p.state == Refund.State.UNCONFIRMED), key=lambda part: part.checks))
 
 
 def _failed(refund: Refund | None) -> str:

@@ -41,7 +41,7 @@ def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool 
     _tell(request, refund, repeated=repeated)
     if _is_on_order_page(request, refund.order):
         return HttpResponseClientRedirect(order_url(refund.order))
-    return _done(request, refund)
+    return answer_with_row(request, refund)
 
 
 def answer_after_hold(request: HttpRequest, refund: Refund, *, sent: bool = False) -> HttpResponse:
@@ -94,7 +94,7 @@ def _result(request: HttpRequest, refund: Refund) -> HttpResponse:
     return render(request, "dashboard/refunds/_result.html", context)
 
 
-def _done(request: HttpRequest, refund: Refund) -> HttpResponse:
+def answer_with_row(request: HttpRequest, refund: Refund) -> HttpResponse:
     """Close the drawer, put the fresh row in place, say what was sent."""
     row = row_for(refund.order, request.user) if _may_show_the_row(request) else None
     waiting: list[Held] = [held(refund)] if refund.is_held else []

@@ -181,7 +181,13 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[st
         "credit": part.credit,
         "form": form,
         "confirm_url": reverse("manual_confirm", args=[part.pk]),
+        "cancel_url": reverse("part_cancel", args=[part.pk]) if _waits(part) and may_act else "",
     }
+
+
+def _waits(part: RefundPart) -> bool:
+    """Whether it waits for the attendee at Stripe, the only time it can be cancelled."""
+    return part.state == State.REQUIRES_ACTION and bool(part.stripe_refund_id)
 
 
 def manual_context(form: ManualForm) -> dict[str, Any]:

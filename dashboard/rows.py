@@ -24,7 +24,7 @@ SHOWN = (
 PAYMENT = ("id", "method", "status", "currency", "refundable_amount", "livemode")
 ITEM = ("id", "kind", "refund_id")
 REFUND = ("id", "amount", "state", "requested_by_id", "hold_until")
-PART = ("id", "state", "amount", "channel")
+PART = ("id", "state", "amount", "channel", "checks")
 IN_ORDER = OuterRef("pk")
 
 

@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("refunds/<int:pk>/withdraw/", decisions.refund_withdraw, name="refund_withdraw"),
     path("refunds/<int:pk>/undo/", decisions.refund_undo, name="refund_undo"),
     path("refunds/<int:pk>/send/", decisions.refund_send, name="refund_send"),
+    path("refunds/parts/<int:pk>/cancel/", refunds.part_cancel, name="part_cancel"),
     path("refunds/parts/<int:pk>/confirm/", refunds.manual_confirm, name="manual_confirm"),
     path("attention/", attention.attention_list, name="attention_list"),
     path("attention/<int:pk>/", attention.attention_item, name="attention_item"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -217,6 +219,11 @@ def waits_for_a_hand(refund: Refund) -> bool:
     return bool(moving) and all(part.channel == Channel.MANUAL for part in moving)
 
 
+QUICK_CHECKS = 8
+"""After so many checks the pauses between them have grown to an hour."""
+AWAITED_DAYS = 14
+"""Ten business days are two weeks."""
+
 HOLDERS = {
     State.AWAITING_APPROVAL: gettext_lazy("We have the money until a second person approves."),
     State.REQUESTED: gettext_lazy("We have the money; it is about to be sent."),
@@ -231,14 +238,59 @@ HOLDERS = {
 
 
 def holder(part: RefundPart) -> str:
-    """Who has the money of one part now, in a sentence that can be read out on the phone."""
+    """Who has the money of one part now, since when, and its trace number, to be read out on the phone."""
+    sentences = [_who_has(part), _dates(part), checking(part)]
+    if part.trace_reference:
+        sentences.append(_("Bank reference %(reference)s.") % {"reference": part.trace_reference})
+    return " ".join(each for each in sentences if each)
+
+
+def _who_has(part: RefundPart) -> str:
     if part.channel in (Channel.STORE_CREDIT, Channel.CREDIT_RETURN) and part.state == State.SUCCEEDED:
         return _("The attendee has it as store credit.")
     if part.channel == Channel.MANUAL and part.state == State.SUCCEEDED:
         return _("Paid back by hand.")
     if part.channel == Channel.MANUAL and part.state == State.PENDING:
         return _("We have the money; pay it back by hand.")
-    text = str(HOLDERS[State(part.state)])
-    if part.trace_reference:
-        text = _("%(text)s Bank reference %(reference)s.") % {"text": text, "reference": part.trace_reference}
-    return text
+    if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
+        return _("We have the money; Stripe sends it once its balance is topped up.")
+    return str(HOLDERS[State(part.state)])
+
+
+def _dates(part: RefundPart) -> str:
+    """When it came to whoever has it, and when it should be where it goes."""
+    since = part.settled_at or part.sent_at
+    if part.channel != Channel.STRIPE:
+        return _("Since %(day)s.") % {"day": _day(since)} if since and part.state == State.SUCCEEDED else ""
+    if part.state == State.SUCCEEDED and since:
+        values = {"day": _day(since), "until": _day(since + timedelta(days=AWAITED_DAYS))}
+        return _("Sent on %(day)s, expected by %(until)s.") % values
+    if part.state == State.REQUIRES_ACTION and part.act_by:
+        return _("They have until %(day)s.") % {"day": _day(part.act_by)}
+    if part.state in (State.PENDING, State.REQUIRES_ACTION) and part.sent_at:
+        return _("At Stripe since %(day)s.") % {"day": _day(part.sent_at)}
+    if part.state == State.FAILED and since:
+        return _("Failed on %(day)s.") % {"day": _day(since)}
+    return ""
+
+
+def checking(part: RefundPart) -> str:
+    """How far the search for an unknown outcome is: "2 of 8 checks done, next check at 10:42."."""
+    if part.state not in (State.REQUESTED, State.UNCONFIRMED) or not part.sent_at:
+        return ""
+    text = check_count(part)
+    if part.next_check_at and part.next_check_at > timezone.now():
+        at = date_format(timezone.localtime(part.next_check_at), "H:i")
+        text = _("%(text)s, next check at %(time)s") % {"text": text, "time": at}
+    return f"{text}. {part.last_problem}".strip()
+
+
+def check_count(part: RefundPart) -> str:
+    """``2 of 8 checks done``; from then on they come hourly."""
+    if part.checks <= QUICK_CHECKS:
+        return _("%(done)s of %(all)s checks done") % {"done": part.checks, "all": QUICK_CHECKS}
+    return _("%(done)s checks done, now one every hour") % {"done": part.checks}
+
+
+def _day(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "j F Y")

@@ -25,6 +25,7 @@ class RefundSnapshot:
     failure_reason: str = ""
     pending_reason: str = ""
     trace_reference: str = ""
+    act_by: datetime | None = None
     request_id: str = ""
 
 
@@ -105,6 +106,8 @@ def refund_snapshot(refund: Any) -> RefundSnapshot:
     details = getattr(refund, "destination_details", None)
     currency = refund.currency.upper()
     response = getattr(refund, "last_response", None)
+    asked = getattr(getattr(refund, "next_action", None), "display_details", None)
+    act_by = getattr(asked, "expires_at", None)
     return RefundSnapshot(
         id=refund.id,
         status=_text(refund, "status"),
@@ -117,6 +120,7 @@ def refund_snapshot(refund: Any) -> RefundSnapshot:
         failure_reason=_text(refund, "failure_reason"),
         pending_reason=_text(refund, "pending_reason"),
         trace_reference=_text(getattr(details, "card", None), "reference"),
+        act_by=datetime.fromtimestamp(act_by, UTC) if act_by else None,
         request_id=(response.request_id or "") if response else "",
     )
 

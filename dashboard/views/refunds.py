@@ -19,7 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.live import LivePage, tell_newest
-from dashboard.refund_outcome import answer_with_outcome, is_htmx, verifying_text, verifying_title
+from dashboard.refund_outcome import answer_with_outcome, answer_with_row, is_htmx, verifying_text, verifying_title
 from dashboard.refund_pages import detail_context, list_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
@@ -28,6 +28,7 @@ from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING
 from registration.money import places
 from registration.sentences import sentence
+from registration.services.cancel import cancel_waiting
 from registration.services.errors import RefundError, RefundOutcome, StaleBalance
 from registration.services.manual import confirm_manual
 from registration.services.refund import RefundService
@@ -147,7 +148,23 @@ def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
         level = messages.ERROR if refund.state in OVER else messages.SUCCESS
         text = _("%(number)s: %(state)s") % {"number": refund.number, "state": refund.get_state_display()}
         messages.add_message(request, level, text)
-    return redirect("refund_detail", refund.pk)
+    return answer_with_row(request, refund) if is_htmx(request) else redirect("refund_detail", refund.pk)
+
+
+@requires("registration.refund_order")
+@require_POST
+def part_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancel at Stripe what waits for the attendee."""
+    parts = RefundPart.objects.filter(refund__order__in=_orders(request)).select_related("refund")
+    part = get_object_or_404(parts, pk=pk)
+    try:
+        cancel_waiting(part, staff_user=request.user)
+    except RefundError as error:
+        messages.error(request, error.sentence)
+    else:
+        text = _("The amount can be refunded again.")
+        messages.success(request, f"{_('%(number)s cancelled') % {'number': part.refund.number}}\n{text}")
+    return redirect("refund_detail", part.refund_id)
 
 
 @requires("registration.refund_order")

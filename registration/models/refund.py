@@ -175,6 +175,8 @@ class RefundPart(models.Model):
     stripe_status = models.CharField(max_length=50, blank=True, default="")
     failure_reason = models.CharField(max_length=100, blank=True, default="")
     pending_reason = models.CharField(max_length=100, blank=True, default="")
+    act_by = models.DateTimeField(null=True, blank=True)
+    """Until when the attendee must act on Stripe's email, while it waits for them."""
     trace_reference = models.CharField(max_length=100, blank=True, default="")
     """The bank's reference (ARN) once Stripe has it, or the reference of a manual transfer."""
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -122,6 +122,7 @@ def columns_of(snapshot: RefundSnapshot) -> dict[str, Any]:
         "failure_reason": snapshot.failure_reason,
         "pending_reason": snapshot.pending_reason,
         "trace_reference": snapshot.trace_reference,
+        "act_by": snapshot.act_by,
         "sent_at": snapshot.created,
         "accepted_at": snapshot.created,
         "settled_at": snapshot.created,

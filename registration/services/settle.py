@@ -40,25 +40,31 @@ BALANCE_TOO_LOW = "insufficient_funds"
 """Stripe's pending reason for a refund that waits until the account is topped up."""
 
 
-def apply_snapshot(part: RefundPart, snapshot: RefundSnapshot) -> bool:
+def apply_snapshot(part: RefundPart, snapshot: RefundSnapshot, *, actor: Any = None) -> bool:
     """Record what Stripe says about one part.
 
     A status that Stripe adds in future counts as pending: it has the refund, and only ``failed`` and ``canceled``
     give money back.
 
+    Args:
+        part: Only its key is trusted.
+        snapshot: Its refund as Stripe has it now.
+        actor: Who brought it about, when that was somebody at the desk.
+
     Returns:
         Whether the state changed; late and repeated news change nothing.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "stripe_refund_id": snapshot.id,
         "stripe_status": snapshot.status,
         "failure_reason": snapshot.failure_reason,
         "pending_reason": snapshot.pending_reason,
         "trace_reference": snapshot.trace_reference,
         "stripe_request_id": snapshot.request_id,
+        "act_by": snapshot.act_by,
     }
     kept = {name: value for name, value in facts.items() if value or name == "pending_reason"}
-    return move_part(part, STRIPE_STATES.get(snapshot.status, State.PENDING), **kept)
+    return move_part(part, STRIPE_STATES.get(snapshot.status, State.PENDING), actor=actor, **kept)
 
 
 @transaction.atomic

@@ -1,13 +1,16 @@
 """The words of history and refunds, the same on screen, in emails and in exports."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from registration.models import Credit, HistoryEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
-from registration.sentences import PATTERNS, cause_in_words, holder, sentence, steps, waits_for_a_hand
+from registration.sentences import PATTERNS, cause_in_words, checking, holder, sentence, steps, waits_for_a_hand
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.notes import add_note
@@ -81,17 +84,19 @@ def test_each_state_says_who_has_the_money(order: Order, state: str) -> None:
 
     assert holder(part)
     assert "refunded" not in holder(part)
-    assert steps(part.refund)[0].label == "Requested"
+    proposed = state == State.AWAITING_APPROVAL
+    assert steps(part.refund)[0].label == ("Proposed" if proposed else "Requested")
 
 
 def test_holders_know_credit_hand_and_trace(order: Order) -> None:
     part = make_refund(order, "10.00", State.SUCCEEDED)
     part.trace_reference = "74208107"
     assert holder(part).endswith("Bank reference 74208107.")
-    part.channel = RefundPart.Channel.STORE_CREDIT
+    part.channel = RefundPart.Channel.MANUAL
+    assert holder(part) == "Paid back by hand. Bank reference 74208107."
+    part.channel, part.trace_reference = RefundPart.Channel.STORE_CREDIT, ""
     assert holder(part) == "The attendee has it as store credit."
     part.channel = RefundPart.Channel.MANUAL
-    assert holder(part) == "Paid back by hand."
     part.save()
     assert [step.state for step in steps(part.refund)] == ["done", "done"]
 
@@ -138,3 +143,57 @@ def test_rows_name_themselves(order: Order) -> None:
     ]
     assert order.payments.get().instrument == "Visa ending 4242"
     assert part.refund.is_open
+
+
+AT = datetime(2027, 3, 4, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("state", "channel", "facts", "words"),
+    [
+        (State.SUCCEEDED, "STRIPE", {"settled_at": AT}, "Sent on 4 March 2027, expected by 18 March 2027."),
+        (State.SUCCEEDED, "STORE_CREDIT", {"settled_at": AT}, "as store credit. Since 4 March 2027."),
+        (State.SUCCEEDED, "MANUAL", {"settled_at": AT}, "Paid back by hand. Since 4 March 2027."),
+        (State.PENDING, "MANUAL", {"settled_at": AT}, "We have the money; pay it back by hand."),
+        (State.CANCELED, "MANUAL", {"settled_at": AT}, "We have the money; it was not sent."),
+        (State.PENDING, "STRIPE", {"sent_at": AT}, "pass it to the bank. At Stripe since 4 March 2027."),
+        (State.REQUIRES_ACTION, "STRIPE", {"sent_at": AT}, "act on its email. At Stripe since 4 March 2027."),
+        (State.REQUIRES_ACTION, "STRIPE", {"act_by": AT}, "act on its email. They have until 4 March 2027."),
+        (State.FAILED, "STRIPE", {"settled_at": AT}, "did not reach the attendee. Failed on 4 March 2027."),
+        (
+            State.PENDING,
+            "STRIPE",
+            {"pending_reason": "insufficient_funds", "sent_at": AT},
+            "We have the money; Stripe sends it once its balance is topped up. At Stripe since 4 March 2027.",
+        ),
+        (State.REQUESTED, "STRIPE", {"checks": 3}, "it is about to be sent."),
+        (State.UNCONFIRMED, "STRIPE", {"sent_at": AT, "checks": 8}, "send again. 8 of 8 checks done."),
+        (State.UNCONFIRMED, "STRIPE", {"sent_at": AT, "checks": 9}, "9 checks done, now one every hour."),
+        (
+            State.REQUESTED,
+            "STRIPE",
+            {"sent_at": AT, "checks": 2, "last_problem": "Stripe is busy."},
+            "2 of 8 checks done. Stripe is busy.",
+        ),
+    ],
+)
+@pytest.mark.trap(12)
+def test_who_has_the_money_is_said_with_dates(
+    order: Order, state: str, channel: str, facts: dict[str, Any], words: str
+) -> None:
+    part = make_refund(order, "10.00", state)
+    part.channel = channel
+    for name, value in facts.items():
+        setattr(part, name, value)
+
+    assert holder(part).endswith(words)
+
+
+def test_the_next_check_is_told_by_the_clock(order: Order) -> None:
+    part = make_refund(order, "10.00", State.UNCONFIRMED)
+    part.sent_at, part.checks, part.next_check_at = AT, 2, timezone.now() + timedelta(minutes=5)
+
+    at = date_format(timezone.localtime(part.next_check_at), "H:i")
+    assert checking(part) == f"2 of 8 checks done, next check at {at}."
+    part.next_check_at = timezone.now()
+    assert checking(part) == "2 of 8 checks done."
