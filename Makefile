@@ -69,12 +69,8 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_templates.py
 
 .PHONY: bench
-bench: $(DEV_STAMP) ## Measure the pages staff wait for; ORDERS=10000 and DB=sqlite choose size and database
-	@ORDERS="$(ORDERS)" DB="$(DB)" $(BIN)/python -m tools.bench
-
-.PHONY: messages
-messages: $(DEV_STAMP) ## Gather the texts for people, name those without German, compile
-	@$(BIN)/python -m tools.messages
+bench: $(DEV_STAMP) ## Measure every page and service on a million orders; ORDERS=100000 DB=sqlite a part, KEEP=1 keeps it
+	@ORDERS="$(ORDERS)" DB="$(DB)" KEEP="$(KEEP)" $(BIN)/python -m tools.bench
 
 .PHONY: screenshots
 screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chromium)

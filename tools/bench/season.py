@@ -15,9 +15,10 @@ from django.db import connection
 from registration.models import Conference, Credit, Membership, StripeEvent
 from tools.bench.books import Books
 from tools.bench.loading import bulk_load, write
+from tools.bench.moves import DAY, finish, issue, pay_card, pay_credit, price
 from tools.bench.rows import moment
 from tools.bench.sale import Event
-from tools.bench.stories import DAY, STORIES, finish, issue, pay_card, pay_credit, price
+from tools.bench.stories import STORIES
 
 SEED = 20
 BATCH = 5_000
@@ -25,7 +26,8 @@ RETURNS = 0.4
 """How often a buyer has bought before."""
 REMEMBERED = 50_000
 """How many of them are kept in mind, so that memory stays the same."""
-DAYS = 400
+DAYS, UNTIL = 400, 60
+"""How long orders are placed, and how long ago the last one was: what happens to it is past as well."""
 LONG_REFERENCE = "ORD-LONGTALE"
 STAFF = ("bench", "bench-support", "bench-finance")
 
@@ -65,7 +67,7 @@ def build(orders: int, *, now: datetime, progress: bool = False, long: int = 2_0
 
 def _fill(books: Books, orders: int, now: int, progress: Progress, long: int) -> None:
     stories, weights = list(STORIES), list(STORIES.values())
-    first, start = books.orders.last, now - DAYS * DAY
+    first, start = books.orders.last, now - (DAYS + UNTIL) * DAY
     known = [books.meet(start)]
     while (done := books.orders.last - first) < orders:
         at = start + done * DAYS * DAY // orders

@@ -1,11 +1,15 @@
-"""The desk's addresses and, beside them, the least that any page with these rows must cost."""
+"""The desk's addresses and, beside them, the yardsticks: the least and what one would build in an hour."""
 
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Engine
 from django.urls import path
 
+from dashboard.urls import handler403, handler404, handler500
 from dashboard.urls import urlpatterns as desk
 from registration.models import Order
+from tools.bench.yardstick import site
+
+__all__ = ["handler403", "handler404", "handler500"]
 
 ROWS = Engine().from_string(
     "<table>{% for o in orders %}<tr><td>{{ o.reference }}<td>{{ o.billing_name }}<td>{{ o.total }}"
@@ -19,4 +23,4 @@ def floor(request: HttpRequest) -> HttpResponse:
     return HttpResponse(ROWS.render(Context({"orders": orders})))
 
 
-urlpatterns = [*desk, path("bench/floor/", floor)]
+urlpatterns = [*desk, path("bench/floor/", floor), path("bench/admin/", site.urls)]
