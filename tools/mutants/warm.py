@@ -40,6 +40,7 @@ class Warm:
         self.work, self.results = work, results
         self.sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in {path for path, _mutant in work}}
         self.seconds: dict[str, float] = {}
+        self.sound: set[str] = set()
         self.touched: dict[str, dict[int, list[str]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -48,7 +49,7 @@ class Warm:
         items = {item.nodeid: item for item in session.items if not _needs_more_than_a_fork(item)}
         failed = self._learn(list(items.values()))
         if failed:
-            pytest.exit(f"These fail without any mutant: {', '.join(failed)}", 1)
+            print(f"Left out, for they fail without any mutant: {', '.join(failed)}", flush=True)
         time.sleep(1)  # What the tests left running in the background ends.
         gc.freeze()
         for number, (path, mutant) in enumerate(self.work, 1):
@@ -74,6 +75,7 @@ class Warm:
             if not _passes(item, items[(place + 1) % len(items)]):
                 failed.append(item.nodeid)
             self.seconds[item.nodeid] = time.monotonic() - start
+        self.sound = set(self.seconds) - set(failed)
         meter.stop()
         data = meter.get_data()
         for path in {path for path, _mutant in self.work}:
@@ -83,7 +85,7 @@ class Warm:
     def _tests_of(self, path: str, mutant: Mutant) -> list[str]:
         """The tests that run its lines, the quickest first; all that run its module when it is in no function."""
         lines = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.function else self.touched[path]
-        names = {name for line in lines for name in self.touched[path].get(line, ()) if name}
+        names = {name for line in lines for name in self.touched[path].get(line, ()) if name in self.sound}
         return sorted(names, key=self.seconds.__getitem__)
 
     def _try(self, items: list[pytest.Item], path: str, mutant: Mutant) -> str:
