@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("conferences/<slug:slug>/switch/", account.conference_switch, name="conference_switch"),
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),
+    path("keys/", account.keys_set, name="keys_set"),
     path("theme/", account.theme_set, name="theme_set"),
     path("language/", account.language_set, name="language_set"),
     path("stripe/events/", stripe_events.event_list, name="event_list"),

@@ -18,8 +18,10 @@ from django_htmx.http import HttpResponseClientRedirect
 from dashboard.access import SESSION_KEY
 from dashboard.sign_in import LoginForm
 from registration.models import Conference
+from registration.services.preferences import keep_single_keys, uses_single_keys
 
 THEMES = ("light", "dark")
+KEYS_SESSION_KEY = "single_keys"
 YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -35,6 +37,12 @@ class Login(LoginView):
         if request.headers.get("HX-Request") and not request.user.is_authenticated:
             return HttpResponseClientRedirect(f"{resolve_url('login')}?{urlencode({'next': _page_of(request)})}")
         return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Bring along what the user chose before, so that no page has to look it up."""
+        response = super().form_valid(form)
+        self.request.session[KEYS_SESSION_KEY] = uses_single_keys(form.get_user())
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show the form again as the error it is."""
@@ -77,6 +85,15 @@ def language_set(request: HttpRequest) -> HttpResponse:
     else:
         response.delete_cookie(name, samesite="Lax")
     return response
+
+
+@require_POST
+def keys_set(request: HttpRequest) -> HttpResponse:
+    """Switch shortcuts of a single key on or off, here and wherever the user signs in from now on."""
+    single_keys = "single_keys" in request.POST
+    keep_single_keys(request.user, single_keys=single_keys)
+    request.session[KEYS_SESSION_KEY] = single_keys
+    return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(_came_from(request))
 
 
 def _remember(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:

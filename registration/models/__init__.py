@@ -7,6 +7,7 @@ from registration.models.history import HistoryEntry, Note
 from registration.models.open_item import OpenItem
 from registration.models.order import Order, OrderLineItem
 from registration.models.payment import Payment
+from registration.models.preference import Preference
 from registration.models.refund import Refund, RefundLine, RefundPart
 from registration.models.stripe_event import StripeEvent, WebhookRejection
 
@@ -24,6 +25,7 @@ __all__ = [
     "Order",
     "OrderLineItem",
     "Payment",
+    "Preference",
     "Refund",
     "RefundLine",
     "RefundPart",

@@ -1,16 +1,14 @@
 // Single keys, off inside fields and dialogs, and off for good when the switch in the list says so.
-const KEY = "single-keys";
 const CHORD_MS = 1200;
 const NAMES = { Enter: "enter" };
 let chordUntil = 0;
 
+// The switch itself is sent by htmx; the server keeps it for the user and says so on the body.
+const areOff = () => document.body.dataset.keys === "off";
 const toggle = document.getElementById("id_single_keys");
 if (toggle) {
-  toggle.checked = localStorage.getItem(KEY) !== "off";
-  toggle.addEventListener("change", () => {
-    if (toggle.checked) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, "off");
-  });
+  toggle.checked = !areOff();
+  toggle.addEventListener("change", () => { document.body.dataset.keys = toggle.checked ? "on" : "off"; });
 }
 
 const rows = () => [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent !== null);
@@ -72,7 +70,7 @@ function chord(key) {
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || event.isComposing) return;
   if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog")) return;
-  if (document.querySelector("dialog[open]") || localStorage.getItem(KEY) === "off") return;
+  if (document.querySelector("dialog[open]") || areOff()) return;
   const key = NAMES[event.key] ?? event.key.toLowerCase();
   if (chord(key)) return event.preventDefault();
   if (actions[key] && actions[key]() !== false) event.preventDefault();

@@ -40,6 +40,7 @@ POST_ONLY = {
     "difference_repair",
     "note_create",
     "conference_switch",
+    "keys_set",
     "logout",
     "theme_set",
     "language_set",
@@ -94,6 +95,7 @@ MAY = {
     "attendee_search": ALL,
     "overview": FINANCE,
     "conference_switch": ALL,
+    "keys_set": ALL,
 }
 """Which roles each page of the desk answers to; a new address has to be entered here."""
 
@@ -212,7 +214,7 @@ ABOUT_MANY = {
     "comparison_repair",
     "overview",
 }
-ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search"})
+ABOUT_ONE = sorted(set(MAY) - ABOUT_MANY - {"home", "attendee_search", "keys_set"})
 
 
 @pytest.mark.parametrize("name", ABOUT_ONE)
@@ -237,5 +239,5 @@ def test_a_colleague_without_a_role_may_nothing(conference: Conference, things: 
     walker = make_staff("walker", "Viewer", conference)
     walker.groups.clear()
     client = client_of(walker)
-    free = {"home", "conference_switch"}
+    free = {"home", "conference_switch", "keys_set"}
     assert {name for name in MAY if visit(client, things, name).status_code != 403} == free
