@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 from pytest_django import Settings
 
 if TYPE_CHECKING:
@@ -91,16 +92,35 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, live_server: "LiveServer") -> Iterator[Callable[..., Page]]:
+def complaints() -> list[str]:
+    """What browsers complain about; a test that makes them complain takes out what it expects."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: "LiveServer", complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Opens a window on the running site; keywords are those of a browser context (``java_script_enabled=False``).
 
-    Afterwards, an error in a script or a breach of the content security policy fails the test.
+    Afterwards, an error in a script, a breach of the content security policy, a request to anywhere else and a file
+    that is not there fail the test.
     """
-    contexts, complaints = [], []
+    contexts = []
+    home = urlsplit(live_server.url).netloc
 
     def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        # A request that a newer one replaced is cut off on purpose; htmx says so on the console.
+        is_cut_off = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if message.type == "error" and "Failed to load resource" not in message.text and not is_cut_off:
             complaints.append(message.text)
+
+    def note_request(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != home:
+            complaints.append(f"asked elsewhere: {request.url}")
+
+    def note_answer(response: Response) -> None:
+        if "/static/" in response.url and response.status >= 400:
+            complaints.append(f"{response.status}: {response.url}")
 
     def open_page(**options: Any) -> Page:
         context = browser.new_context(
@@ -112,12 +132,16 @@ def open_page(browser: Browser, live_server: "LiveServer") -> Iterator[Callable[
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", note_request)
+        page.on("response", note_answer)
         return page
 
     yield open_page
+    # Closing cuts off whatever a page was asking just then.
+    found = list(complaints)
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert found == []
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""A filtered list is an address: it survives Back, Forward, a reload and a colleague's bookmark."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from registration.models import Conference, OpenItem, Order
+from tests.browser.steps import row_of, sign_in
+from tests.cast import make_credit
+from tests.dashboard.test_attention import add
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+Kind = OpenItem.Kind
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("[data-row]")
+
+
+def chip(page: Page, name: str) -> Locator:
+    return page.locator(".chips").get_by_role("link", name=name)
+
+
+def assert_address_holds(page: Page, another: Page, *, count: int, current: str) -> None:
+    """The list is the same after a reload, and in another browser that was given the address."""
+    for each in (page, another):
+        each.goto(page.url)
+        expect(rows(each)).to_have_count(count)
+        expect(each.locator(".chip[aria-current]")).to_contain_text(current)
+
+
+@pytest.fixture
+def another(open_page: Callable[..., Page], linus: Any) -> Page:
+    """A colleague's browser."""
+    page = open_page()
+    sign_in(page, linus)
+    return page
+
+
+def test_orders(page: Page, another: Page, grace: Any, paid_order: Order, unpaid_order: Order) -> None:
+    sign_in(page, grace)
+    page.get_by_role("searchbox").press_sequentially("sjob")
+    expect(rows(page)).to_have_count(2)
+    chip(page, "Paid").click()
+    expect(rows(page)).to_have_count(1)
+    page.locator("thead").get_by_role("link", name="Total").click()
+    expect(page.locator("th[aria-sort]")).to_have_count(1)
+    assert_address_holds(page, another, count=1, current="Paid")
+
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
+    expect(rows(page)).to_have_count(2)
+    expect(page.get_by_role("searchbox")).to_have_value("sjob")
+    page.go_forward()
+    expect(rows(page)).to_have_count(1)
+    page.reload()
+    expect(row_of(page, paid_order)).to_be_visible()
+
+
+def test_filters_of_the_panel(page: Page, another: Page, grace: Any, paid_order: Order, unpaid_order: Order) -> None:
+    sign_in(page, grace)
+    page.locator(".filters summary").click()
+    page.get_by_label("Total from").fill("100")
+    page.get_by_label("Total from").press("Tab")
+    expect(rows(page)).to_have_count(1)
+    assert "least=100" in page.url
+
+    another.goto(page.url)
+    expect(row_of(another, paid_order)).to_be_visible()
+    expect(rows(another)).to_have_count(1)
+    page.go_back()
+    expect(rows(page)).to_have_count(5)
+
+
+def test_refunds(page: Page, another: Page, grace: Any, paid_order: Order) -> None:
+    for state in ("succeeded", "failed", "failed"):
+        paid_order.refunds.create(amount="1.00", state=state, destination="CARD")
+    sign_in(page, grace)
+    page.goto("/refunds/")
+    chip(page, "Failed").click()
+    expect(rows(page)).to_have_count(2)
+    assert_address_holds(page, another, count=2, current="Failed")
+    page.go_back()
+    expect(rows(page)).to_have_count(3)
+
+
+def test_credits(page: Page, another: Page, grace: Any, linnea: Any, conference: Conference) -> None:
+    make_credit(conference, linnea, "20.00")
+    make_credit(conference, linnea, "30.00", remaining_amount="0.00", status="VOIDED")
+    sign_in(page, grace)
+    page.goto("/credits/")
+    expect(rows(page)).not_to_have_count(0)
+    before = rows(page).count()
+    page.locator(".chips a").nth(1).click()
+    expect(page.locator(".chips a").nth(1)).to_have_attribute("aria-current", "true")
+    kept, name = rows(page).count(), page.locator(".chips a").nth(1).inner_text()
+    assert_address_holds(page, another, count=kept, current=name)
+    page.go_back()
+    expect(rows(page)).to_have_count(before)
+
+
+def test_what_needs_attention(page: Page, another: Page, grace: Any, conference: Conference, order: Order) -> None:
+    add(conference, Kind.EXTERNAL, "re_1", order=order)
+    add(conference, Kind.OVERPAID, "pi_1", order=order)
+    sign_in(page, grace)
+    page.goto("/attention/")
+    chip(page, "Overpaid").click()
+    expect(rows(page)).to_have_count(1)
+    assert_address_holds(page, another, count=1, current="Overpaid")
+    page.go_back()
+    expect(rows(page)).to_have_count(2)
+
+
+def test_an_open_panel_can_be_linked(page: Page, another: Page, sam: Any, paid_order: Order) -> None:
+    sign_in(page, sam)
+    row_of(page, paid_order).get_by_role("link", name="Refund").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+    page.goto(f"/orders/?refund={paid_order.reference}")
+
+    expect(page.get_by_role("dialog", name=f"Refund {paid_order.reference}")).to_be_visible()
