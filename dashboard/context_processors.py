@@ -89,8 +89,9 @@ class Desk:
 
     @cached_property
     def held(self) -> list[Held]:
-        """Refunds of this session that can still be undone."""
-        return held_of(self._request) if self._is_signed_in else []
+        """Refunds of this session that can still be undone, but for the one whose own page this is."""
+        found = held_of(self._request) if self._is_signed_in else []
+        return [each for each in found if each.page_url != self._request.path]
 
     @property
     def is_sandbox(self) -> bool:

@@ -26,6 +26,7 @@ class Held:
     headline: str
     text: str
     seconds: int
+    page_url: str
     undo_url: str
     send_url: str
 
@@ -60,6 +61,7 @@ def held(refund: Refund) -> Held:
         headline=_("%(amount)s is about to be sent") % {"amount": money(order, refund.amount)},
         text=f"{order.reference}, {attendee_name(order)}: {goes}.",
         seconds=seconds_left(refund),
+        page_url=reverse("refund_detail", args=[refund.pk]),
         undo_url=reverse("refund_undo", args=[refund.pk]),
         send_url=reverse("refund_send", args=[refund.pk]),
     )

@@ -35,6 +35,9 @@ HUES = {
     "pending": "blue",
     "unconfirmed": "amber",
     "opened": "amber",
+    "proposed": "amber",
+    "approved": "green",
+    "rejected": "red",
     "issued": "violet",
     "applied": "violet",
 }

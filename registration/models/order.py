@@ -113,6 +113,7 @@ class Order(models.Model):
             models.Index(fields=["conference", "status", "-created_at", "-id"], name="order_status_newest"),
             models.Index(fields=["conference", "-refundable_amount", "-id"], name="order_most_refundable"),
             models.Index(fields=["user", "-created_at"], name="order_of_attendee"),
+            models.Index(fields=["billing_email"], name="order_of_address"),
             # Holds all that the sums of the overview read, so that a million orders are added up without their rows.
             models.Index(fields=["conference", "created_at", "paid_amount"], name="order_paid_by_day"),
         ]

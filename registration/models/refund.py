@@ -122,7 +122,6 @@ class Refund(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="refund_state_newest"),
-            models.Index(fields=["amount", "-created_at"], name="refund_same_amount"),
             models.Index(fields=["hold_until"], condition=Q(hold_until__isnull=False), name="refund_held"),
         ]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from registration.models import Order, Payment, Refund
@@ -35,15 +34,11 @@ def similar_refunds(order: Order, amount: Decimal) -> list[Similar]:
         amount: What is about to go out, in the order's currency.
     """
     recent = Refund.objects.filter(
-        amount=amount, created_at__gte=timezone.now() - RECENT, order__conference=order.conference_id
+        order__in=_related(order), amount=amount, created_at__gte=timezone.now() - RECENT
     ).exclude(state__in=OVER)
-    person = Q(order__user=order.user_id)
-    if order.billing_email:
-        person |= Q(order__billing_email__iexact=order.billing_email)
-    found = recent.filter(person | Q(_same_card(order))).select_related("order__user", "requested_by")
+    found = recent.select_related("order__user", "requested_by").order_by("-created_at", "-pk")
     return [
-        Similar(refund, refund.order_id == order.pk, _is_same_person(order, refund.order))
-        for refund in found.order_by("-created_at", "-pk")[:SHOWN]
+        Similar(refund, refund.order_id == order.pk, _is_same_person(order, refund.order)) for refund in found[:SHOWN]
     ]
 
 
@@ -53,12 +48,20 @@ def is_repeat(order: Order, similar: list[Similar]) -> bool:
     return any(each.same_order and each.refund.created_at >= since for each in similar)
 
 
-def _same_card(order: Order) -> Exists:
-    cards = Q(pk__in=())
-    for payment in order.payments.all():
-        if payment.card_last4:
-            cards |= Q(card_last4=payment.card_last4, card_brand=payment.card_brand)
-    return Exists(Payment.objects.filter(cards, order=OuterRef("order")))
+def _related(order: Order) -> set[int]:
+    """Orders at the conference of the same attendee, address or card.
+
+    Each is asked for by its own index: when everybody gets the same amount back, an event's cancellation, the amount
+    alone would find all of them.
+    """
+    theirs = Order.objects.filter(conference=order.conference_id).values_list("pk", flat=True)
+    keys = {order.pk, *theirs.filter(user=order.user_id)}
+    if email := order.billing_email:
+        keys.update(theirs.filter(billing_email__in={email, email.lower()}))
+    for brand, last4 in {(p.card_brand, p.card_last4) for p in order.payments.all() if p.card_last4}:
+        cards = Payment.objects.filter(card_last4=last4, card_brand=brand, order__conference=order.conference_id)
+        keys.update(cards.values_list("order", flat=True))
+    return keys
 
 
 def _is_same_person(order: Order, other: Order) -> bool:

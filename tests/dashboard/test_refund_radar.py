@@ -73,8 +73,8 @@ def test_another_amount_and_long_ago_do_not(grace_client: Client, order: Order) 
 
 
 def test_the_same_address_is_the_same_person(grace_client: Client, order: Order, conference: Conference) -> None:
-    other = make_order(conference, make_user("ada2"), paid="40.00", billing_email="ADA@example.com")
-    earlier(other)
+    earlier(make_order(conference, make_user("ada2"), paid="40.00", billing_email="ada@example.com"))
+    Order.objects.filter(pk=order.pk).update(billing_email="Ada@example.com")
     assert "Ada got €12.50 back lately." in preview(grace_client, order)
 
 
