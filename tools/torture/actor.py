@@ -119,6 +119,7 @@ def _refund_form(job: Job, order: Order) -> dict[str, str]:
         "amount": job.amount,
         "destination": "CARD" if job.destination == "SPLIT" else job.destination,
         "confirm_total": str(2 * Decimal(job.amount)),
+        "confirm_repeat": job.amount,
         "note": "Under torture",
         "reason": "requested_by_customer",
         "nonce": job.nonce,
