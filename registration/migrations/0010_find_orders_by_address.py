@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registration', '0007_see_the_accounts'),
+        ('registration', '0009_preferences'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
