@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.forms.comparison import ComparisonForm
 from dashboard.paging import keyset_page
@@ -54,6 +55,25 @@ def page_context(request: HttpRequest, conference: Conference, form: ComparisonF
         "progress": progress_context(running) if running else None,
         "result": result_context(request, result) if result else None,
     }
+
+
+def agreement(request: HttpRequest, conference: Conference) -> dict[str, str] | None:
+    """One line on whether ledger and Stripe agreed when last compared; ``None`` for those who may not see it."""
+    if not request.user.has_perm(LOOK):
+        return None
+    run = ComparisonRun.objects.filter(conference=conference, state=ComparisonRun.State.FINISHED).first()
+    if run is None:
+        return {"text": _("Ledger and Stripe have not been compared yet.")}
+    differing = run.differences.filter(state__in=Difference.DIFFERING).count()
+    values = {"when": moment(run.finished_at), "count": differing}
+    if not differing:
+        return {"text": _("Ledger and Stripe agree to the cent, last checked %(when)s.") % values}
+    pattern = ngettext(
+        "Ledger and Stripe differ in %(count)s thing, last checked %(when)s.",
+        "Ledger and Stripe differ in %(count)s things, last checked %(when)s.",
+        differing,
+    )
+    return {"text": pattern % values}
 
 
 def progress_context(run: ComparisonRun) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from django.views.decorators.http import require_safe
 
 from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.books_pages import LOOK, AccountPage, BooksPage
+from dashboard.comparison_pages import agreement
 
 
 @require_safe
 @requires(LOOK)
 def books(request: HttpRequest) -> HttpResponse:
     """Show the trial balance of the conference on the desk over a period."""
-    return render(request, "dashboard/books/trial.html", {"page": BooksPage(request, current_conference(request))})
+    conference = current_conference(request)
+    context = {"page": BooksPage(request, conference), "agreement": agreement(request, conference)}
+    return render(request, "dashboard/books/trial.html", context)
 
 
 @require_safe

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.access import current_conference, requires
+from dashboard.comparison_pages import agreement
 from dashboard.overview import Overview
 
 
@@ -14,4 +15,6 @@ from dashboard.overview import Overview
 @requires("registration.view_overview")
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the key figures of a period with their plots, each with its numbers in a table."""
-    return render(request, "dashboard/overview/page.html", {"page": Overview(request, current_conference(request))})
+    conference = current_conference(request)
+    context = {"page": Overview(request, conference), "agreement": agreement(request, conference)}
+    return render(request, "dashboard/overview/page.html", context)

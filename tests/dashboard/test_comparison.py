@@ -245,3 +245,18 @@ def test_looking_alone_offers_no_repair(card_order: Order, sandbox: "SandboxServ
     assert "is not in our books" in page
     assert "Repair<" not in page
     assert "Compare now" not in page
+
+
+def test_books_and_overview_say_whether_both_agree(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    pages = [reverse("books"), reverse("overview")]
+    for page in pages:
+        assert "Ledger and Stripe have not been compared yet." in text_of(grace_client.get(page))
+    compared(card_order.conference)
+    for page in pages:
+        assert "Ledger and Stripe agree to the cent, last checked today" in text_of(grace_client.get(page))
+    refund_elsewhere(sandbox, card_order)
+    compared(card_order.conference)
+    for page in pages:
+        assert "Ledger and Stripe differ in 1 thing, last checked today" in text_of(grace_client.get(page))
