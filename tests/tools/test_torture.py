@@ -29,6 +29,8 @@ def test_the_promise_survives_a_short_torture() -> None:
     assert last.endswith("doubled=0 lost=0 differences=0")
     assert int(counts["kills"]) >= RUNS
     assert int(counts["refunds"]) >= 3 * RUNS
+    names, figures = (line.split() for line in done.stdout.splitlines()[-4:-2])
+    assert int(dict(zip(names, figures, strict=True))["by_form"]) > 0
 
 
 def play(monkeypatch: pytest.MonkeyPatch, program: str) -> int:

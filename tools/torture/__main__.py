@@ -16,7 +16,19 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 FAILURES = ("doubled", "lost", "differences")
-COLUMNS = ("runs", "kills", "boundaries", "refunds", "credits", "external", "failed", "disputes", "repaired", *FAILURES)
+COLUMNS = (
+    "runs",
+    "kills",
+    "boundaries",
+    "refunds",
+    "by_form",
+    "credits",
+    "external",
+    "failed",
+    "disputes",
+    "repaired",
+    *FAILURES,
+)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from registration.services.undo import release_refund, undo_refund
 from tools.torture.scene import Job, Staff
 
 PATIENCE_SECONDS = 8
+BUTTONS = {"undo": "undo", "release": "send"}
 TOKEN = "t" * 32  # The form's token is compared with the cookie's, and both are the actor's own.
 
 log = logging.getLogger("registration.torture")
@@ -93,8 +94,14 @@ def _click(job: Job, desk: str, session: str) -> None:
     else:
         path, form = "credits/apply/", _credit_form(job, order)
     address = f"{desk}/orders/{order.reference}/{path}"
-    with ThreadPoolExecutor(job.times) as clicks:
-        list(clicks.map(lambda _click: _post(job, address, form, session), range(job.times)))
+    _post_at_once(job, [(address, form)] * job.times, session)
+    if job.then and (held := Refund.objects.filter(nonce=job.nonce, hold_until__isnull=False).first()):
+        _post_at_once(job, [(f"{desk}/refunds/{held.pk}/{BUTTONS[name]}/", {}) for name in job.then], session)
+
+
+def _post_at_once(job: Job, forms: list[tuple[str, dict[str, str]]], session: str) -> None:
+    with ThreadPoolExecutor(len(forms)) as clicks:
+        list(clicks.map(lambda form: _post(job, *form, session), forms))
 
 
 def _post(job: Job, address: str, form: dict[str, str], session: str) -> None:

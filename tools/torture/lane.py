@@ -156,6 +156,8 @@ class Lane:
         used = CreditEntry.objects.filter(credit__conference=play.conference, kind=CreditEntry.Kind.APPLIED)
         self.counts["runs"] += 1
         self.counts["refunds"] += refunds.count()
+        forms = {job.nonce for part in play.cast for job in part.jobs if job.kind == "web_refund"}
+        self.counts["by_form"] += refunds.filter(nonce__in=forms).count()
         self.counts["external"] += refunds.filter(source=Refund.Source.EXTERNAL).count()
         self.counts["failed"] += refunds.filter(state=Refund.State.FAILED).count()
         self.counts["credits"] += used.count()

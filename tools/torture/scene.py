@@ -27,6 +27,7 @@ DIE_AT_A_BOUNDARY = 2
 
 
 DECISIONS = {
+    "web_refund": [(), (), ("undo",), ("release",), ("undo", "release")],
     "hold": [(), ("undo",), ("release",), ("undo", "release"), ("release", "release")],
     "propose": [
         (),
@@ -100,7 +101,7 @@ def build(number: int, rng: Random, staff: Staff, sandbox: Sandbox, desk: str, e
         stripe_webhook_secret=SECRET,
         support_refund_limit=Decimal(5),
         support_daily_limit=Decimal(50),
-        undo_seconds=1,
+        undo_seconds=rng.choice((0, 0, 1)),
     )
     for colleague in (staff.finance, staff.support):
         Membership.objects.create(user=colleague, conference=conference)
