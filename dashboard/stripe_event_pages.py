@@ -6,17 +6,23 @@ import json
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.forms.webhook_secret import SecretForm
 from dashboard.paging import keyset_page
+from dashboard.templatetags.desk import moment
 from registration.models import Conference, StripeEvent
-from registration.services.events import MOST_ATTEMPTS, rejected_count
+from registration.services.events import MOST_ATTEMPTS
+from registration.webhooks import API_VERSION
 
 State = StripeEvent.State
 REPLAY = "registration.change_stripeevent"
+ROTATE = "registration.change_conference"
+SUBSCRIBED = ("refund.*", "charge.refunded", "charge.dispute.*", "payment_intent.*")
+"""What the endpoint at Stripe must be told to send."""
 LOOKS = {
     State.STORED: ("gray", "clock"),
     State.PROCESSED: ("green", "check"),
@@ -30,9 +36,9 @@ HIDDEN = "…"
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """One page of the conference's events, newest first."""
-    state = request.GET.get("state", "")
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()
     state = state if state in State.values else ""
-    events = StripeEvent.objects.filter(conference=conference)
+    events = found(StripeEvent.objects.filter(conference=conference), words)
     page = keyset_page(
         (events.filter(state=state) if state else events).defer("payload"),
         "id",
@@ -40,16 +46,56 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
     )
+    chips = _chips(conference, state, words)
+    may_replay = request.user.has_perm(REPLAY)
     return {
         "conference": conference,
         "state": state,
-        "chips": _chips(conference, state),
+        "words": words,
+        "chips": chips,
         "events": [_row(event) for event in page.rows],
-        "newer_url": _url(state=state, before=page.before) if page.before else "",
-        "older_url": _url(state=state, after=page.after) if page.after else "",
+        "newer_url": _url(state=state, q=words, before=page.before) if page.before else "",
+        "older_url": _url(state=state, q=words, after=page.after) if page.after else "",
         "summary": _("Newest first"),
-        "rejected": rejected_count(),
+        "rejections": rejections_of(conference),
+        "may_retry": may_replay and StripeEvent.objects.filter(conference=conference, state=State.FAILED).exists(),
+        "may_replay": may_replay,
+        "may_rotate": request.user.has_perm(ROTATE),
         "list_url": _url(),
+    }
+
+
+def found(events: QuerySet[StripeEvent], words: str) -> QuerySet[StripeEvent]:
+    """Those with this id or type, or about the object with this id; a type matches by its beginning."""
+    if not words:
+        return events
+    about = Q(payload__data__object__id=words) if "_" in words else Q()
+    return events.filter(Q(event_id=words) | Q(type__startswith=words.lower()) | about)
+
+
+def rejections_of(conference: Conference) -> list[str]:
+    """What the webhook turned away, by cause, the latest first."""
+    return [
+        _("%(cause)s: %(count)s, last %(when)s")
+        % {"cause": each.get_cause_display(), "count": each.count, "when": moment(each.last_at)}
+        for each in conference.webhook_rejections.all()
+    ]
+
+
+def secret_context(request: HttpRequest, conference: Conference, form: SecretForm) -> dict[str, Any]:
+    """What Stripe must be told to send events here, and whether secrets are set; never a secret."""
+    last = StripeEvent.objects.filter(conference=conference).order_by("-pk").first()
+    until = conference.old_webhook_secret_until
+    return {
+        "conference": conference,
+        "form": form,
+        "endpoint": request.build_absolute_uri(reverse("stripe_webhook", args=[conference.slug])),
+        "api_version": API_VERSION,
+        "event_types": ", ".join(SUBSCRIBED),
+        "is_set": bool(conference.stripe_webhook_secret),
+        "old_until": until if len(conference.webhook_secrets) > 1 else None,
+        "last_at": last.received_at if last else None,
+        "rejections": rejections_of(conference),
     }
 
 
@@ -98,14 +144,14 @@ def _about(event: StripeEvent) -> str:
     return str(thing.get("id") or "") if isinstance(thing, dict) else ""
 
 
-def _chips(conference: Conference, state: str) -> list[dict[str, Any]]:
-    counts = StripeEvent.objects.filter(conference=conference).order_by("state").values_list("state")
+def _chips(conference: Conference, state: str, words: str) -> list[dict[str, Any]]:
+    counts = found(StripeEvent.objects.filter(conference=conference), words).order_by("state").values_list("state")
     by_state = dict(counts.annotate(Count("pk")))
-    every = {"label": _("All"), "url": _url(), "count": sum(by_state.values()), "current": not state}
+    every = {"label": _("All"), "url": _url(q=words), "count": sum(by_state.values()), "current": not state}
     return [every] + [
         {
             "label": str(each.label),
-            "url": _url(state=each.value),
+            "url": _url(state=each.value, q=words),
             "count": by_state.get(each.value, 0),
             "current": state == each,
         }

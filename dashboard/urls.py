@@ -18,6 +18,7 @@ from dashboard.views import (
     refunds,
     selection,
     stripe_events,
+    webhook_secret,
 )
 from registration import webhooks
 
@@ -68,6 +69,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("theme/", account.theme_set, name="theme_set"),
     path("language/", account.language_set, name="language_set"),
     path("stripe/events/", stripe_events.event_list, name="event_list"),
+    path("stripe/events/retry/", stripe_events.event_retry, name="event_retry"),
+    path("stripe/rejections/forget/", stripe_events.rejections_forget, name="rejections_forget"),
+    path("stripe/secret/", webhook_secret.webhook_secret, name="webhook_secret"),
+    path("stripe/secret/end/", webhook_secret.webhook_secret_end, name="webhook_secret_end"),
     path("stripe/events/<int:pk>/", stripe_events.event_detail, name="event_detail"),
     path("stripe/events/<int:pk>/replay/", stripe_events.event_replay, name="event_replay"),
     path("books/", books.books, name="books"),

@@ -14,9 +14,9 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from registration import counters
 from registration.models import Conference, StripeEvent
 from registration.services import events
+from registration.services.rejections import Cause, Rejected, count_rejection
 
 API_VERSION = "2026-10-28.endive"
 TOLERANCE_SECONDS = 300
@@ -38,7 +38,7 @@ def receive(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         payload = verified(request, conference)
         refuse_foreign(payload, conference)
-    except (stripe.SignatureVerificationError, ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         return rejected(conference, error)
     event, made = StripeEvent.objects.get_or_create(
         conference=conference, event_id=payload["id"], defaults={"type": payload["type"], "payload": payload}
@@ -52,33 +52,45 @@ def verified(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """The event, once its signature proves who sent it and when.
 
     Raises:
-        SignatureVerificationError: It is missing, wrong, too old or made with another secret.
-        ValueError: The body is not an event.
-        TypeError: The signature is not even text that could be one.
+        ValueError: It is not signed with a secret of the conference, or not an event.
+        TypeError: The body is null.
         AttributeError: The body is a list.
     """
-    secret = conference.stripe_webhook_secret
-    if not secret:
-        raise ValueError("The conference has no webhook secret.")
-    signature = request.headers.get("Stripe-Signature", "")
-    stripe.Webhook.construct_event(request.body, signature, secret, tolerance=TOLERANCE_SECONDS)
+    refuse_unsigned(request, conference)
     payload = json.loads(request.body)
     names = [payload.get(name) for name in ("id", "type")]
     if not all(isinstance(name, str) and name for name in names) or "object" not in payload.get("data", {}):
-        raise ValueError("The body is not an event.")
+        raise Rejected(Cause.BODY)
     return dict(payload)
+
+
+def refuse_unsigned(request: HttpRequest, conference: Conference) -> None:
+    """Let the request pass if one of the conference's secrets signed it; while one is changed there are two.
+
+    Raises:
+        Rejected: No secret is set, or none signed it.
+    """
+    signature = request.headers.get("Stripe-Signature", "")
+    secrets = conference.webhook_secrets
+    for secret in secrets:
+        try:
+            stripe.Webhook.construct_event(request.body, signature, secret, tolerance=TOLERANCE_SECONDS)
+        except (stripe.SignatureVerificationError, TypeError):
+            continue
+        return
+    raise Rejected(Cause.SIGNATURE if secrets else Cause.NO_SECRET)
 
 
 def refuse_foreign(payload: dict[str, Any], conference: Conference) -> None:
     """Refuse an event of another account or mode, and note one in another version of the API.
 
     Raises:
-        ValueError: It is not about this conference's money.
+        Rejected: It is not about this conference's money.
     """
     if payload.get("account"):
-        raise ValueError("The event belongs to a connected account.")
+        raise Rejected(Cause.ACCOUNT)
     if bool(payload.get("livemode")) != conference.uses_live_key:
-        raise ValueError("The event belongs to the other mode (live or test).")
+        raise Rejected(Cause.MODE)
     if payload.get("api_version") != API_VERSION:
         logger.warning(
             "webhook_api_version conference=%s event=%s version=%s expected=%s",
@@ -91,8 +103,9 @@ def refuse_foreign(payload: dict[str, Any], conference: Conference) -> None:
 
 def rejected(conference: Conference, error: Exception) -> HttpResponse:
     """Answer 400, store nothing, and count it."""
-    total = counters.count(counters.REJECTED)
-    logger.warning("webhook_rejected conference=%s cause=%s count=%d", conference.slug, type(error).__name__, total)
+    cause = error.cause if isinstance(error, Rejected) else Cause.BODY
+    count_rejection(conference, cause)
+    logger.warning("webhook_rejected conference=%s cause=%s", conference.slug, cause)
     return HttpResponse("Rejected.", status=400, content_type="text/plain")
 
 

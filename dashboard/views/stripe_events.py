@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -13,7 +14,8 @@ from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.refund_outcome import is_htmx
 from dashboard.stripe_event_pages import REPLAY, detail_context, list_context
 from registration.models import Conference, StripeEvent
-from registration.services.events import replay
+from registration.services.events import replay, retry_failed
+from registration.services.rejections import forget_rejections
 
 State = StripeEvent.State
 
@@ -44,6 +46,29 @@ def event_replay(request: HttpRequest, pk: int) -> HttpResponse:
     event.refresh_from_db()
     _tell(request, event, outcome)
     return redirect("event_detail", event.pk)
+
+
+@requires(REPLAY)
+@require_POST
+def event_retry(request: HttpRequest) -> HttpResponse:
+    """Put every failed event of the conference back into the queue."""
+    count = retry_failed(current_conference(request))
+    text = ngettext(
+        "%(count)s event is processed again within seconds.",
+        "%(count)s events are processed again within seconds.",
+        count,
+    )
+    messages.success(request, f"{_('Back in the queue')}\n{text % {'count': count}}")
+    return redirect("event_list")
+
+
+@requires(REPLAY)
+@require_POST
+def rejections_forget(request: HttpRequest) -> HttpResponse:
+    """Count anew what the webhook turns away."""
+    forget_rejections(current_conference(request))
+    messages.success(request, _("Counted anew from now on."))
+    return redirect("event_list")
 
 
 def _tell(request: HttpRequest, event: StripeEvent, outcome: str | None) -> None:

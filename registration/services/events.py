@@ -15,7 +15,6 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from registration import counters
 from registration.models import Conference, StripeEvent
 from registration.services.disputes import apply_dispute
 from registration.services.external import apply_refund
@@ -85,9 +84,10 @@ def queue_again(conference: Conference, stripe_ids: Collection[str]) -> int:
     return about.update(state=State.STORED, attempts=0, last_error="", next_attempt_at=timezone.now())
 
 
-def rejected_count() -> int:
-    """How many requests to the webhook were turned away since the cache was last emptied."""
-    return counters.read(counters.REJECTED)
+def retry_failed(conference: Conference) -> int:
+    """Put every failed event of a conference back into the queue, oldest first; returns how many those are."""
+    failed = StripeEvent.objects.filter(conference=conference, state=State.FAILED)
+    return failed.update(state=State.STORED, attempts=0, last_error="", next_attempt_at=timezone.now())
 
 
 def claim(event: StripeEvent) -> bool:

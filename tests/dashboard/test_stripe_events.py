@@ -4,12 +4,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from registration import counters
 from registration.models import Conference, Order, StripeEvent
+from registration.services.events import process_due
 from tests.cast import HTMX, client_of, make_staff
 from tests.dashboard.reading import text_of
 from tests.registration.books import stripe_post
@@ -27,11 +26,6 @@ def add(conference: Conference, number: int = 1, state: str = State.STORED, **fi
     thing = fields.pop("thing", {"id": f"plan_{number}"})
     values = {"type": "plan.created", "payload": {"id": f"evt_{number}", "data": {"object": thing}}} | fields
     return StripeEvent.objects.create(conference=conference, event_id=f"evt_{number}", state=state, **values)
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> None:
-    cache.delete(counters.REJECTED)
 
 
 def test_no_events_yet(grace_client: Client) -> None:
@@ -91,7 +85,10 @@ def test_requests_that_were_turned_away_are_counted(
 
     client.post(reverse("stripe_webhook", args=[conference.slug]), b"{}", content_type="application/json")
 
-    assert "1 request was turned away." in text_of(grace_client.get(LIST))
+    page = text_of(grace_client.get(LIST))
+    assert "Not signed with the conference's webhook secret, or too old: 1, last today" in page.replace("&#x27;", "'")
+    grace_client.post(reverse("rejections_forget"))
+    assert "turned away" not in text_of(grace_client.get(LIST))
 
 
 def test_the_raw_facts_are_shown_without_secrets(grace_client: Client, conference: Conference) -> None:
@@ -158,3 +155,36 @@ def test_an_administrator_may_replay_and_support_may_not_look(conference: Confer
     assert sam_client.get(LIST).status_code == 403
     assert admin.post(reverse("event_replay", args=[event.pk])).status_code == 302
     assert admin.get(reverse("event_replay", args=[event.pk])).status_code == 405
+
+
+@pytest.mark.trap(18)
+def test_all_that_failed_goes_back_into_the_queue(
+    grace_client: Client, sam_client: Client, conference: Conference, other_conference: Conference
+) -> None:
+    failed = add(conference, 1, State.FAILED, attempts=8, last_error="RuntimeError: A defect.")
+    done, foreign = add(conference, 2, State.PROCESSED), add(other_conference, 3, State.FAILED)
+    assert "Retry all failed" in text_of(grace_client.get(LIST))
+    assert sam_client.post(reverse("event_retry")).status_code == 403
+
+    page = text_of(grace_client.post(reverse("event_retry"), follow=True))
+
+    for event in (failed, done, foreign):
+        event.refresh_from_db()
+    assert (failed.state, failed.attempts, failed.last_error) == (State.STORED, 0, "")
+    assert (done.state, foreign.state) == (State.PROCESSED, State.FAILED)
+    assert "1 event is processed again within seconds." in page
+    assert "Retry all failed" not in page
+    assert process_due() == {State.IGNORED: 1}
+
+
+def test_events_are_found_by_id_type_and_what_they_are_about(grace_client: Client, conference: Conference) -> None:
+    add(conference, 1, type="refund.failed", thing={"id": "re_7"})
+    add(conference, 2, State.FAILED, type="charge.refunded", thing={"id": "ch_7"})
+
+    def found(**query: str) -> list[str]:
+        page = text_of(grace_client.get(LIST, query))
+        return [name for name in ("evt_1", "evt_2") if f">{name}<" in page]
+
+    assert found(q="evt_1") == found(q="refund.") == found(q=" re_7 ") == ["evt_1"]
+    assert found(q="charge") == found(q="c", state="FAILED") == ["evt_2"]
+    assert found(q="re_8") == found(q="re_7", state="FAILED") == []
