@@ -136,6 +136,7 @@ def make_conferences(today: date) -> list[tuple[Plan, Conference]]:
             stripe_publishable_key=f"pk_test_sandbox_{plan.slug}",
             stripe_webhook_secret=webhook_secret(plan.slug),
             support_refund_limit=Decimal(plan.support_limit) if plan.support_limit else None,
+            support_daily_limit=Decimal(plan.support_limit * 6) if plan.support_limit else None,
             credit_validity_days=plan.credit_days,
         )
         RefundReason.objects.bulk_create(

@@ -104,7 +104,8 @@ class Ledger(Purchases):
             facts |= {"reason": refund.reason, "note": refund.note}
         if refund.fee_amount:
             facts["fee"] = refund.fee_amount
-        kind = "refund_external" if external else "refund_requested"
+        proposed = any(share.state in (State.AWAITING_APPROVAL, State.REJECTED) for share in shares)
+        kind = "refund_external" if external else "refund_proposed" if proposed else "refund_requested"
         self.say(order, at, kind, refund.requested_by, refund, **facts)
 
     def _part(self, refund: Refund, share: Share, at: datetime) -> RefundPart:
@@ -144,10 +145,18 @@ class Ledger(Purchases):
         steps = [(share.was, at + MINUTE)] if share.was else []
         steps.append((part.state, max(part.settled_at or at, at + MINUTE)))
         for state, when in steps:
-            if state not in QUIET:
+            if state == State.REJECTED:
+                self._say_rejected(part, when)
+            elif state not in QUIET:
                 cause = part.refund.refusal or part.failure_reason if state == part.state else ""
                 facts = {"amount": part.amount, "instrument": part.payment.instrument, "cause": cause}
                 self.say(part.refund.order, when, f"refund_part_{state}", None, part.refund, **facts)
+
+    def _say_rejected(self, part: RefundPart, when: datetime) -> None:
+        refund = part.refund
+        proposer = refund.requested_by.get_full_name() if refund.requested_by else ""
+        facts = {"number": refund, "amount": part.amount, "proposer": proposer, "reason": refund.refusal}
+        self.say(refund.order, when, "refund_rejected", refund.decided_by, refund, **facts)
 
     def _seed_refund(self, part: RefundPart, at: datetime) -> None:
         refund = part.refund

@@ -123,8 +123,17 @@ def cancelled(shop: Shop) -> None:
 def rejected(shop: Shop) -> None:
     """Proposed, and the second person said no."""
     order, payment = bought(shop, 25)
-    refund = back(shop, order, payment, 10, State.REJECTED)
-    refund.refusal = "The ticket was used on both days."
+    at = shop.ledger.now - timedelta(days=10)
+    share = Share(payment, shop.fraction(order.total, 0.5), State.REJECTED, details={"settled_at": at + HOUR})
+    shop.ledger.refund(
+        order,
+        [share],
+        at,
+        by=shop.staff["support"],
+        refusal="The ticket was used on both days.",
+        decided_by=shop.staff["finance"],
+        decided_at=at + HOUR,
+    )
 
 
 def made_at_stripe(shop: Shop) -> None:

@@ -40,10 +40,13 @@ from registration.models import (
     Refund,
     RefundPart,
 )
+from registration.models.refund import ACCEPTED
 from registration.sentences import PATTERNS
 from registration.services import compare, compare_asking
+from registration.services.approval import approve_refund
 from registration.services.compare_asking import Asker
 from registration.services.compare_repair import repair
+from registration.services.errors import RefundError
 from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
@@ -126,6 +129,20 @@ def test_season_has_one_of_everything(season: Sandbox) -> None:
     assert set(RefundPart.objects.values_list("channel", flat=True)) == set(RefundPart.Channel.values)
     partly_used = Credit.objects.filter(remaining_amount__gt=0, remaining_amount__lt=F("amount"))
     assert partly_used.exists()
+
+
+def test_what_support_proposed_finance_can_decide(season: Sandbox) -> None:
+    support, finance = User.objects.get(username="support"), User.objects.get(username="finance")
+    for plan in PLANS:
+        proposal = Refund.objects.get(order__conference__slug=plan.slug, state=Refund.State.AWAITING_APPROVAL)
+        rejected = Refund.objects.get(order__conference__slug=plan.slug, state=Refund.State.REJECTED)
+        with pytest.raises(RefundError):
+            approve_refund(proposal, staff_user=support)
+
+        assert approve_refund(proposal, staff_user=finance).state in ACCEPTED
+        assert (rejected.requested_by, rejected.decided_by) == (support, finance)
+        assert not OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.APPROVAL, refund=proposal).exists()
+    assert [str(finding) for finding in Ledger().findings()] == []
 
 
 def test_season_adds_up(season: Sandbox) -> None:
