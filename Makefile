@@ -72,6 +72,10 @@ check: $(DEV_STAMP) ## Check style, types, migrations, templates and the directi
 bench: $(DEV_STAMP) ## Measure every page and service on a million orders; ORDERS=100000 DB=sqlite a part, KEEP=1 keeps it
 	@ORDERS="$(ORDERS)" DB="$(DB)" KEEP="$(KEEP)" $(BIN)/python -m tools.bench
 
+.PHONY: weigh
+weigh: $(DEV_STAMP) ## Weigh the orders list in Chromium: bytes, shifts, slowest press, what following changes costs
+	@$(BIN)/python -m tools.page_weight
+
 .PHONY: screenshots
 screenshots: $(DEV_STAMP) ## Renew the pictures in docs/screenshots (needs Chromium)
 	$(BIN)/python -m tools.screenshots

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.counts import Part, ask, capped, capped_each, said
 from dashboard.filters import OrderFilter
-from dashboard.paging import KeysetPage, keyset_page
+from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
 from dashboard.waiting import ask_with_frame
@@ -24,7 +24,9 @@ from registration.models import Conference, Order
 
 CHIP_PARAMETERS = ("status", "refundable")
 FILTER_PARAMETERS = ("attention", "method", "since", "until", "least", "most")
-KEPT_PARAMETERS = ("q", *CHIP_PARAMETERS, *FILTER_PARAMETERS, "sort")
+LOOKS = ("sort", "size")
+"""How the list is laid out, whatever it is narrowed to."""
+KEPT_PARAMETERS = ("q", *CHIP_PARAMETERS, *FILTER_PARAMETERS, *LOOKS)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class OrderList:
         self.sort, self._field, self._descending = sort_of(self.asked.get("sort", ""))
         if self.sort == DEFAULT_SORT:
             self.asked.pop("sort", None)
+        if self.asked.get("size") not in map(str, LARGER_SIZES):
+            self.asked.pop("size", None)
         # A link passed to a colleague must show the same orders, whatever lies on their desk.
         several = len(conferences_of(request)) > 1
         self._place = {"conference": conference.slug} if several else {}
@@ -82,6 +86,7 @@ class OrderList:
             descending=self._descending,
             after=self.request.GET.get("after", ""),
             before=self.request.GET.get("before", ""),
+            size=int(self.asked.get("size", 0)),
             fetch=page_of,
         )
         for order in page.rows:
@@ -136,12 +141,20 @@ class OrderList:
     @property
     def is_narrowed(self) -> bool:
         """Whether the address asks for less than everything."""
-        return any(key != "sort" for key in self.asked)
+        return any(key not in LOOKS for key in self.asked)
 
     @property
     def filter_count(self) -> int:
         """How many filters of the panel are on."""
         return sum(key in self.asked for key in FILTER_PARAMETERS)
+
+    @property
+    def sizes(self) -> list[Chip]:
+        """How many rows a page may have, each a link to the first page of that size."""
+        now = self.asked.get("size", "")
+        first = Chip(str(PAGE_SIZE), self.url({}, drop=("size",)), "", not now)
+        larger = (Chip(str(size), self.url({"size": str(size)}), "", now == str(size)) for size in LARGER_SIZES)
+        return [first, *larger]
 
     @property
     def newer_url(self) -> str:
@@ -177,7 +190,7 @@ class OrderList:
     @property
     def kept(self) -> dict[str, str]:
         """What the search form sends along although it has no field for it."""
-        return self._place | {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, "sort")}
+        return self._place | {key: value for key, value in self.asked.items() if key in (*CHIP_PARAMETERS, *LOOKS)}
 
     def url(self, changes: Mapping[str, str], drop: tuple[str, ...] = ()) -> str:
         """The address of the list with some parameters changed."""

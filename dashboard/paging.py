@@ -14,6 +14,7 @@ from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessTha
 M = TypeVar("M", bound=Model)
 
 PAGE_SIZE = 25
+LARGER_SIZES = (50, 100)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def keyset_page(
     descending: bool,
     after: str = "",
     before: str = "",
+    size: int = 0,
     fetch: Callable[[QuerySet[M]], list[M]] = list,
 ) -> KeysetPage[M]:
     """Cut one page out of a queryset, sorted by a column and then by key.
@@ -42,6 +44,7 @@ def keyset_page(
         descending: Whether the largest comes first.
         after: The key of the last row before the page; a key that cannot be read means the first page.
         before: The key of the first row behind the page.
+        size: The most rows; ``PAGE_SIZE`` when left out.
         fetch: Reads the rows of the page once it is cut out, in its order.
     """
     backwards = not after and bool(before)
@@ -50,8 +53,9 @@ def keyset_page(
     if key is not None:
         queryset = queryset.filter(_beyond(field, key, downwards))
     sign = "-" if downwards else ""
-    found = fetch(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: PAGE_SIZE + 1])
-    more, rows = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
+    size = size or PAGE_SIZE
+    found = fetch(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: size + 1])
+    more, rows = len(found) > size, found[:size]
     if backwards:
         rows.reverse()
     has_before, has_after = (more, key is not None) if backwards else (key is not None, more)
