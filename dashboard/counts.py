@@ -18,40 +18,54 @@ Part = tuple[str, tuple[Any, ...]]
 """A value as SQL with its parameters. Only what the ORM wrote, and names of our own, are put together; all is bound."""
 
 
-def ask(parts: Mapping[str, Part]) -> dict[str, Any]:
-    """Fetch several values in one question."""
+def ask(parts: Mapping[str, Part], source: Part | None = None) -> dict[str, Any]:
+    """Fetch several values in one question; ``source`` is what they may be read from."""
     if not parts:
         return {}
+    sql = f"SELECT {', '.join(sql for sql, _values in parts.values())}"
+    values = [value for _sql, each in parts.values() for value in each]
+    if source is not None:
+        sql, values = f"{sql} FROM {source[0]}", [*values, *source[1]]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(sql for sql, _values in parts.values())}",
-            [value for _sql, values in parts.values() for value in values],
-        )
+        cursor.execute(sql, values)
         row = cursor.fetchone()
     return dict(zip(parts, row, strict=True))
 
 
-def capped(queryset: QuerySet[Any]) -> Part:
-    """How many a queryset finds, at most one above the cap."""
-    return next(iter(capped_each(queryset, {"": ("", ())}).values()))
+def capped_each(queryset: QuerySet[Any], conditions: Mapping[str, Part], columns: tuple[str, ...]) -> dict[str, Part]:
+    """How many of what a queryset finds meet each condition, at most one above the cap.
 
-
-def capped_each(
-    queryset: QuerySet[Any], conditions: Mapping[str, Part], columns: tuple[str, ...] = ()
-) -> dict[str, Part]:
-    """The same for parts of what a queryset finds: each condition names columns of it, as ``found.status``."""
-    try:
-        sql, params = queryset.order_by().values("pk", *columns).query.sql_with_params()
-    except EmptyResultSet:
-        # The ORM sees that nothing can match, and has no statement for it.
-        return dict.fromkeys(conditions, ("0", ()))
+    Right where an index leads to each of them; the conditions name columns, as ``found.status``.
+    """
+    sql, params = queryset.order_by().values("pk", *columns).query.sql_with_params()
     return {
         name: (
-            f"(SELECT COUNT(*) FROM (SELECT 1 FROM ({sql}) AS found {condition} LIMIT {COUNT_CAP + 1}) AS counted)",  # noqa: S608
+            f"(SELECT COUNT(*) FROM (SELECT 1 FROM ({sql}) AS found WHERE {condition}"  # noqa: S608
+            f" LIMIT {COUNT_CAP + 1}) AS counted)",
             (*params, *values),
         )
         for name, (condition, values) in conditions.items()
     }
+
+
+def counted_together(
+    queryset: QuerySet[Any], conditions: Mapping[str, Part], columns: tuple[str, ...]
+) -> tuple[dict[str, Part], Part]:
+    """The same out of the first rows that a queryset finds, read once: exact while these are all there are.
+
+    Returns:
+        The counts, and what they are to be read from.
+    """
+    try:
+        sql, params = queryset.order_by().values("pk", *columns)[: COUNT_CAP + 1].query.sql_with_params()
+    except EmptyResultSet:
+        # The ORM sees that nothing can match, and has no statement for it.
+        return dict.fromkeys(conditions, ("0", ())), ("(SELECT 1) AS found", ())
+    counts = {
+        name: (f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)", values)
+        for name, (condition, values) in conditions.items()
+    }
+    return counts, (f"({sql}) AS found", params)
 
 
 def newest(model: type[Model]) -> Part:
@@ -59,8 +73,10 @@ def newest(model: type[Model]) -> Part:
     return f"(SELECT MAX(id) FROM {model._meta.db_table})", ()  # noqa: S608
 
 
-def said(count: int) -> str:
-    """A count in words: "1,284", or "over 1,000"."""
+def said(count: int | None) -> str:
+    """A count in words: "1,284", or "over 1,000"; nothing for what was not counted."""
+    if count is None:
+        return ""
     if count > COUNT_CAP:
         return _("over %(count)s") % {"count": number_format(COUNT_CAP, force_grouping=True)}
     return str(number_format(count, force_grouping=True))

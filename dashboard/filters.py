@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,14 +10,12 @@ from zoneinfo import ZoneInfo
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from registration.models import Conference, OpenItem, Order, Payment, RefundPart
-from registration.search import MAX_WORDS, words
+from registration.models import Conference, OpenItem, Order, Payment
+from registration.order_search import Search, search
 
-STRIPE_ID = re.compile(r"(pi|ch|py|re|pyr)_\w+", re.ASCII)
-LAST4 = re.compile(r"\d{4}", re.ASCII)
 ANY = "any"
 AMOUNT = {"min_value": 0, "max_value": Decimal("9999999999.99"), "decimal_places": 2}
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
@@ -57,22 +54,37 @@ class OrderFilter(django_filters.FilterSet):
         """Days begin and end where the conference is."""
         super().__init__(*args, **options)
         self.zone = ZoneInfo(conference.timezone)
+        self.conference = conference
+        self._search: Search | None = None
         for field in self.form.fields.values():
             field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
 
     def narrowed(self, queryset: QuerySet[Order], without: Collection[str] = ()) -> QuerySet[Order]:
         """Narrow another queryset by what was asked, some of it left out; what cannot be read narrows nothing."""
-        self.form.full_clean()
-        for name, value in self.form.cleaned_data.items():
+        for name, value in self.read.items():
             if name not in without:
                 queryset = self.filters[name].filter(queryset, value)
         return queryset
 
+    @property
+    def read(self) -> dict[str, Any]:
+        """What was asked, by filter, as far as it could be read."""
+        self.is_valid()
+        read: dict[str, Any] = self.form.cleaned_data
+        return read
+
     def search(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders in which every word occurs, as the beginning of a word or of an id at Stripe."""
-        tokens = value.split()[:MAX_WORDS]
-        conditions = [condition for token in tokens for condition in _conditions(token)]
-        return queryset.filter(*conditions) if conditions else queryset.none()
+        if self._search is None:
+            self._search = search(self.conference, value)
+        return queryset.filter(self._search.condition)
+
+    @property
+    def finds_too_many(self) -> bool:
+        """Whether the search alone finds so many orders that nobody should count them."""
+        if self._search is None and (asked := self.read.get("q")):
+            self._search = search(self.conference, asked)
+        return self._search is not None and self._search.is_common
 
     def only_refundable(self, queryset: QuerySet[Order], _name: str, value: bool) -> QuerySet[Order]:
         """Keep orders with something left to give back, or those without."""
@@ -98,23 +110,3 @@ class OrderFilter(django_filters.FilterSet):
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(max(day, EARLIEST), time(), self.zone)
-
-
-def _conditions(token: str) -> list[Q]:
-    if STRIPE_ID.fullmatch(token):
-        return [_at_stripe(token)]
-    return [_of_word(word) for word in words(token)[:MAX_WORDS]]
-
-
-def _of_word(word: str) -> Q:
-    condition = Q(search_text__contains=f" {word}")
-    if LAST4.fullmatch(word):
-        condition |= Q(Exists(Payment.objects.filter(order=OuterRef("pk"), card_last4=word)))
-    return condition
-
-
-def _at_stripe(token: str) -> Q:
-    intent, charge = Q(stripe_payment_intent_id__startswith=token), Q(stripe_charge_id__startswith=token)
-    payments = Payment.objects.filter(intent | charge).values("order")
-    refunds = RefundPart.objects.filter(stripe_refund_id__startswith=token).values("refund__order")
-    return Q(pk__in=payments) | Q(pk__in=refunds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conferences_of
-from dashboard.counts import Part, ask, capped, capped_each, said
+from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
 from dashboard.filters import OrderFilter
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
@@ -104,13 +105,13 @@ class OrderList:
         return table
 
     @cached_property
-    def counts(self) -> dict[str, int]:
-        """What each chip would find, given the search and the other filters, and what is found now."""
-        return ask(self._count_parts)
+    def counts(self) -> dict[str, int | None]:
+        """What each chip would find, given the search and the other filters; None for what nobody should count."""
+        return self._capped(ask(*self._counting))
 
     def count_with_frame(self) -> None:
         """Count in one question with what the frame of the page counts."""
-        self.counts = ask_with_frame(self.request, self.conference, self._count_parts)
+        self.counts = self._capped(ask_with_frame(self.request, self.conference, *self._counting))
 
     @property
     def chips(self) -> list[Chip]:
@@ -128,14 +129,19 @@ class OrderList:
     @property
     def summary(self) -> str:
         """How much of it is on this page: "25 of 1,284 orders"."""
-        found = self._found
+        shown, found = len(self.page.rows), self.found
+        if found is None:
+            words = ngettext("%(shown)s order on this page", "%(shown)s orders on this page", shown)
+            return words % {"shown": shown}
         words = ngettext("%(shown)s of %(found)s order", "%(shown)s of %(found)s orders", found)
-        return words % {"shown": len(self.page.rows), "found": said(found)}
+        return words % {"shown": shown, "found": said(found)}
 
     @property
     def announcement(self) -> str:
         """What a screen reader hears after a search."""
-        found = self._found
+        found = self.found
+        if found is None:
+            return self.summary
         return ngettext("%(found)s order", "%(found)s orders", found) % {"found": said(found)}
 
     @property
@@ -184,8 +190,8 @@ class OrderList:
 
     @property
     def found_words(self) -> str:
-        """How many orders the filters leave: "1,284" or "over 1,000"."""
-        return said(self._found)
+        """How many orders the filters leave: "1,284", "over 1,000" or, uncounted, "that match"."""
+        return said(self.found) or _("that match")
 
     @property
     def kept(self) -> dict[str, str]:
@@ -201,27 +207,44 @@ class OrderList:
         return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
 
     @property
-    def _count_parts(self) -> dict[str, Part]:
-        conditions: dict[str, Part] = {"all": ("", ()), "refundable": ("WHERE found.refundable_amount > 0", ())}
-        conditions |= {status.value: ("WHERE found.status = %s", (status.value,)) for status in Order.Status}
-        parts = capped_each(self._narrowed(CHIP_PARAMETERS), conditions, columns=("status", "refundable_amount"))
-        return parts if self._counted_as in parts else parts | {"found": capped(self.orders())}
+    def found(self) -> int | None:
+        """How many orders the list has on all its pages; None when that was not counted."""
+        counted = self.counts["found" if self._chipped else "all"]
+        is_whole = not (self.page.before or self.page.after)
+        return len(self.page.rows) if counted is None and is_whole else counted
+
+    @property
+    def _counting(self) -> tuple[dict[str, Part], Part | None]:
+        """What to ask for the chips and the list, and what to read it from. No count ever reads all orders."""
+        conditions: dict[str, Part] = {"all": ("TRUE", ()), "refundable": ("found.refundable_amount > 0", ())}
+        conditions |= {status.value: ("found.status = %s", (status.value,)) for status in Order.Status}
+        if self._chipped:
+            conditions["found"] = self._chip_condition
+        orders, columns = self._narrowed(CHIP_PARAMETERS), ("status", "refundable_amount")
+        if not self._is_searched:
+            return capped_each(orders, conditions, columns), None
+        return ({}, None) if self.filter.finds_too_many else counted_together(orders, conditions, columns)
+
+    @property
+    def _chip_condition(self) -> Part:
+        status, refundable = self.filter.read.get("status"), self.filter.read.get("refundable")
+        conditions = ["found.status = %s"] if status else []
+        if refundable is not None:
+            conditions.append(f"found.refundable_amount {'>' if refundable else '='} 0")
+        return " AND ".join(conditions) or "TRUE", (status,) if status else ()
+
+    def _capped(self, counts: dict[str, Any]) -> dict[str, int | None]:
+        """Say of all that is found that it is more than the cap, and of its parts only what was counted to the end."""
+        if not self._is_searched or counts.get("all", COUNT_CAP + 1) <= COUNT_CAP:
+            return counts
+        names = ("refundable", "found", *Order.Status.values)
+        return {**dict.fromkeys(names), "all": COUNT_CAP + 1}
+
+    @property
+    def _is_searched(self) -> bool:
+        """Whether more than the chips narrows the list, so that no index leads to what each of them finds."""
+        return bool(self.asked.keys() - {*CHIP_PARAMETERS, "sort"})
 
     @property
     def _chipped(self) -> dict[str, str]:
         return {key: self.asked[key] for key in CHIP_PARAMETERS if key in self.asked}
-
-    @property
-    def _counted_as(self) -> str:
-        """The chip whose count is that of the list; "found" when no chip alone asks for it."""
-        chipped = self._chipped
-        if not chipped:
-            return "all"
-        if chipped == {"refundable": "true"}:
-            return "refundable"
-        is_status = chipped.keys() == {"status"} and chipped["status"] in Order.Status
-        return chipped["status"] if is_status else "found"
-
-    @property
-    def _found(self) -> int:
-        return self.counts[self._counted_as]

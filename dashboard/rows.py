@@ -22,7 +22,7 @@ SHOWN = (
     *("user__username", "user__first_name", "user__last_name", "user__email"),
 )
 PAYMENT = ("id", "method", "status", "currency", "refundable_amount", "livemode")
-ITEM = ("id", "kind", "refund_id")
+ITEM = ("id", "kind", "refund_id", "resolved_at")
 REFUND = ("id", "amount", "state", "requested_by_id", "hold_until")
 PART = ("id", "state", "amount", "channel", "checks")
 IN_ORDER = OuterRef("pk")

@@ -62,9 +62,11 @@ def waiting_at(request: HttpRequest, conference: Conference) -> Waiting:
     return asked
 
 
-def ask_with_frame(request: HttpRequest, conference: Conference, parts: Mapping[str, Part]) -> dict[str, Any]:
+def ask_with_frame(
+    request: HttpRequest, conference: Conference, parts: Mapping[str, Part], source: Part | None = None
+) -> dict[str, Any]:
     """Fetch what a page counts in one question with what its frame counts."""
-    answers = ask(dict(parts) | _frame_parts(conference))
+    answers = ask(dict(parts) | _frame_parts(conference), source)
     items = json.loads(answers.pop("items") or "[]")
     kept = Waiting(
         conference_id=conference.pk,

@@ -1,33 +1,52 @@
-"""Search by word beginnings: how text is folded when stored and when asked for."""
+"""Search by word beginnings: how text is folded when stored and when asked for.
+
+The database keeps the folded words of each order (``registration/triggers``): SQLite calls ``search_text_of`` for it,
+PostgreSQL folds by the tables below. A test holds the two to the same results.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import models
+from django.db.models import F
 
 LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
     {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i"}
 )
+SEPARATORS = (
+    r"\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u00d7\u00f7\u2000-\u206f\u2e00-\u2e7f\u3000-\u303f"
+    r"\u1680\ufe10-\ufe1f\ufe30-\ufe6f"
+)
+"""What parts words: the same characters for both databases, whatever each of them takes for a letter."""
 MAX_WORDS = 8
+LONGEST_WORD = 200
 
 
 def fold(text: str) -> str:
     """Lower case without accents, so that ``Müller``, ``muller`` and ``MÜLLER`` are one."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(LETTERS_WITHOUT_DECOMPOSITION)
+    decomposed = unicodedata.normalize("NFKD", text)
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return plain.casefold().translate(LETTERS_WITHOUT_DECOMPOSITION)
 
 
 def words(text: str) -> list[str]:
     """The folded words of a text; punctuation separates."""
-    return re.findall(r"\w+", fold(text).replace("_", " "))
+    return [word[:LONGEST_WORD] for word in re.split(f"[{SEPARATORS}]+", fold(text).replace("\0", " ")) if word]
+
+
+def search_text_of(*texts: str | None) -> str:
+    """The words that an order can be found by, each preceded by a space."""
+    found = words(" ".join(text for text in texts if text))
+    return "".join(f" {word}" for word in dict.fromkeys(found))
 
 
 class SearchTextField(models.TextField[Any, Any]):
-    """Folded words of other columns, each preceded by a space, kept by every save and ``bulk_create``."""
+    """Folded words of other columns. The database keeps them; a new row brings those of its own columns along."""
 
     def __init__(self, sources: Sequence[str] = (), **options: Any) -> None:
         """Name the columns whose words can be found."""
@@ -41,8 +60,47 @@ class SearchTextField(models.TextField[Any, Any]):
         return name, path, args, options | {"sources": self.sources}
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """Fold the sources anew."""
-        text = " ".join(str(getattr(model_instance, source)) for source in self.sources)
-        value = "".join(f" {word}" for word in dict.fromkeys(words(text)))
+        """Fold the sources of a new row; an old one is the database's business."""
+        if not add:
+            return F(self.attname)
+        value = search_text_of(*(str(getattr(model_instance, source)) for source in self.sources))
         setattr(model_instance, self.attname, value)
         return value
+
+
+@lru_cache(maxsize=1)
+def folding_tables() -> dict[str, str]:
+    """How PostgreSQL folds what ``NFKD`` leaves, as pieces of SQL: letters to others, letters to several, marks."""
+    letters = [letter for letter in map(chr, _code_points()) if unicodedata.normalize("NFKD", letter) == letter]
+    folded = {letter: fold(letter) for letter in letters if not unicodedata.combining(letter)}
+    changed = {letter: to for letter, to in folded.items() if to != letter}
+    single = {letter: to for letter, to in changed.items() if len(to) == 1}
+    several = {letter: to for letter, to in changed.items() if len(to) > 1}
+    replaced = "{value}"
+    for letter, to in several.items():
+        replaced = f"replace({replaced}, '{letter}', '{to}')"
+    return {
+        "separators": SEPARATORS,
+        "longest_word": str(LONGEST_WORD),
+        "marks": _ranges(point for point in _code_points() if unicodedata.combining(chr(point))),
+        "from": "".join(single),
+        "to": "".join(single.values()),
+        "several_before": replaced.partition("{value}")[0],
+        "several_behind": replaced.partition("{value}")[2],
+    }
+
+
+def _code_points() -> Iterable[int]:
+    """All that may be letters outside ASCII, without the halves of surrogate pairs."""
+    return (point for point in range(0x80, 0x1F000) if not 0xD800 <= point < 0xE000)
+
+
+def _ranges(points: Iterable[int]) -> str:
+    """Code points as a class of a regular expression."""
+    spans: list[list[int]] = []
+    for point in points:
+        if spans and spans[-1][1] == point - 1:
+            spans[-1][1] = point
+        else:
+            spans.append([point, point])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in spans)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import ZERO, quantize_money
+from registration.order_search import search
 from registration.search import MAX_WORDS, words
 from registration.services.planner import plan_credit
 
@@ -97,28 +98,23 @@ def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
     asked = words(text)[:MAX_WORDS]
     if sum(map(len, asked)) < FEWEST_LETTERS:
         return []
-    by_order, by_name = Order.objects.filter(conference=conference).order_by(), attendees_of(conference)
-    for word in asked:
-        by_order = by_order.filter(search_text__contains=f" {word}")
-        by_name = by_name.filter(_begins(word))
-    found = set(by_order.values_list("user_id", flat=True)[: limit * ORDERS_EACH])
-    # Orders carry folded names, which is cheap to search; accounts are asked only when that was not enough.
+    orders = Order.objects.filter(search(conference, " ".join(asked)).condition, conference=conference)
+    found = set(orders.order_by().values_list("user_id", flat=True)[: limit * ORDERS_EACH])
+    # Whoever bought is found by their orders' words; accounts are asked for those who only hold a credit.
     if len(found) < limit:
-        found |= set(by_name.values_list("pk", flat=True)[:limit])
+        found |= set(_holders(conference, asked)[:limit])
     people = _users().filter(pk__in=found)
     return sorted(people, key=lambda user: (user.get_full_name().casefold(), user.pk))[:limit]
 
 
-def _begins(word: str) -> Q:
-    return (
-        Q(first_name__istartswith=word)
-        | Q(first_name__icontains=f" {word}")
-        | Q(last_name__istartswith=word)
-        | Q(last_name__icontains=f" {word}")
-        | Q(email__istartswith=word)
-        | Q(email__icontains=f"@{word}")
-        | Q(email__icontains=f".{word}")
-    )
+def _holders(conference: Conference, asked: list[str]) -> QuerySet[Any, Any]:
+    """Keys of accounts that hold a credit and have a name or an email that begins with each word; indexes find them."""
+    named = _users().filter(Exists(Credit.objects.filter(user=OuterRef("pk"), conference=conference)))
+    for word in asked:
+        named = named.filter(
+            Q(first_name__istartswith=word) | Q(last_name__istartswith=word) | Q(email__istartswith=word)
+        )
+    return named.order_by().values_list("pk", flat=True)
 
 
 def _users() -> QuerySet[Any]:

@@ -114,6 +114,11 @@ class Order(models.Model):
             models.Index(fields=["conference", "-refundable_amount", "-id"], name="order_most_refundable"),
             models.Index(fields=["user", "-created_at"], name="order_of_attendee"),
             models.Index(fields=["billing_email"], name="order_of_address"),
+            # One for each column the list can be sorted by; each is read in both directions.
+            *(
+                models.Index(fields=["conference", column, "id"], name=f"order_by_{column}"[:30])
+                for column in ("reference", "billing_name", "total", "paid_amount", "refunded_amount", "status")
+            ),
             # Holds all that the sums of the overview read, so that a million orders are added up without their rows.
             models.Index(fields=["conference", "created_at", "paid_amount"], name="order_paid_by_day"),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -38,7 +39,10 @@ class StripeEvent(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["conference", "event_id"], name="stripe_event_stored_once"),
         ]
-        indexes = [models.Index(fields=["state", "next_attempt_at"], name="stripe_event_queue")]
+        indexes = [
+            models.Index(fields=["state", "next_attempt_at"], name="stripe_event_queue"),
+            models.Index(fields=["conference"], condition=Q(state="FAILED"), name="stripe_event_failed"),
+        ]
 
     def __str__(self) -> str:
         """Type and id."""

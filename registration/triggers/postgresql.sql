@@ -174,3 +174,59 @@ ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_only_adde
 -- next
 CREATE OR REPLACE TRIGGER guard_history BEFORE UPDATE OR DELETE
 ON registration_historyentry FOR EACH ROW EXECUTE FUNCTION registration_only_added()
+-- next
+-- Folds as registration/search.py does: the tables in braces come from there.
+CREATE OR REPLACE FUNCTION registration_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN octet_length(value) = char_length(value) THEN lower(value COLLATE "C")
+        ELSE {several_before}translate(lower(regexp_replace(normalize(value, NFKD), '[{marks}]', '', 'g') COLLATE "C"),
+            '{from}', '{to}'){several_behind} END
+$$
+-- next
+CREATE OR REPLACE FUNCTION registration_search_text(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT COALESCE(string_agg(' ' || left(word, {longest_word}), '' ORDER BY place), '') FROM (
+        SELECT word, MIN(place) AS place
+        FROM regexp_split_to_table(registration_fold(value), '[{separators}]+') WITH ORDINALITY AS split (word, place)
+        WHERE word <> '' GROUP BY word
+    ) AS words
+$$
+-- next
+CREATE OR REPLACE FUNCTION registration_search_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.search_text := registration_search_text(concat_ws(' ', NEW.reference, NEW.billing_name, NEW.billing_email,
+        NEW.billing_company, (
+            SELECT string_agg(card_last4, ' ' ORDER BY id) FROM registration_payment
+            WHERE order_id = NEW.id AND card_last4 <> ''
+        )));
+    RETURN NEW;
+END $$
+-- next
+CREATE OR REPLACE FUNCTION registration_card_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND (OLD.card_last4, OLD.order_id) = (NEW.card_last4, NEW.order_id) THEN RETURN NULL; END IF;
+    IF TG_OP <> 'INSERT' AND OLD.card_last4 <> '' THEN
+        UPDATE registration_order SET search_text = '' WHERE id = OLD.order_id;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.card_last4 <> '' THEN
+        UPDATE registration_order SET search_text = '' WHERE id = NEW.order_id;
+    END IF;
+    RETURN NULL;
+END $$
+-- next
+CREATE OR REPLACE TRIGGER kept_search BEFORE INSERT OR UPDATE OF reference, billing_name, billing_email,
+billing_company, search_text ON registration_order FOR EACH ROW EXECUTE FUNCTION registration_search_changed()
+-- next
+CREATE OR REPLACE TRIGGER kept_search_card AFTER INSERT OR DELETE OR UPDATE OF card_last4, order_id
+ON registration_payment FOR EACH ROW EXECUTE FUNCTION registration_card_changed()
+-- next
+-- The words of an order and, as no word can look, the key of its conference.
+CREATE OR REPLACE FUNCTION registration_words(search_text text, conference_id bigint) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_to_tsvector(array_append(array_remove(string_to_array(search_text, ' '), ''), '_' || conference_id))
+$$
+-- next
+CREATE INDEX IF NOT EXISTS order_words ON registration_order
+USING gin (registration_words(search_text, conference_id)) WITH (fastupdate = off)
+-- next
+-- A small part of the same index tells, before a search, whether what is asked for is common.
+CREATE INDEX IF NOT EXISTS order_words_sample ON registration_order
+USING gin (registration_words(search_text, conference_id)) WITH (fastupdate = off) WHERE id % 256 = 0

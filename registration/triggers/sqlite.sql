@@ -148,3 +148,40 @@ END
 CREATE TRIGGER guard_history_deleted BEFORE DELETE ON registration_historyentry BEGIN
     SELECT RAISE(ABORT, 'history is only added to');
 END
+-- next
+-- The words of each order, and as no word can look, the key of its conference. Found by registration/order_search.py.
+CREATE VIRTUAL TABLE IF NOT EXISTS registration_ordersearch
+USING fts5(words, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* P* S* C*'", prefix = '2 3')
+-- next
+CREATE TRIGGER kept_search_inserted AFTER INSERT ON registration_order BEGIN
+    UPDATE registration_order SET search_text = '' WHERE id = NEW.id;
+END
+-- next
+CREATE TRIGGER kept_search_updated
+AFTER UPDATE OF reference, billing_name, billing_email, billing_company, search_text ON registration_order BEGIN
+    UPDATE registration_order SET search_text = registration_search_text(
+        NEW.reference, NEW.billing_name, NEW.billing_email, NEW.billing_company,
+        (SELECT group_concat(card_last4, ' ') FROM (
+            SELECT card_last4 FROM registration_payment WHERE order_id = NEW.id AND card_last4 <> '' ORDER BY id
+        ))
+    ) WHERE id = NEW.id;
+    INSERT OR REPLACE INTO registration_ordersearch (rowid, words)
+    SELECT id, search_text || ' _' || conference_id FROM registration_order WHERE id = NEW.id;
+END
+-- next
+CREATE TRIGGER kept_search_deleted AFTER DELETE ON registration_order BEGIN
+    DELETE FROM registration_ordersearch WHERE rowid = OLD.id;
+END
+-- next
+CREATE TRIGGER kept_search_card_inserted AFTER INSERT ON registration_payment WHEN NEW.card_last4 <> '' BEGIN
+    UPDATE registration_order SET search_text = '' WHERE id = NEW.order_id;
+END
+-- next
+CREATE TRIGGER kept_search_card_updated AFTER UPDATE OF card_last4, order_id ON registration_payment
+WHEN OLD.card_last4 <> NEW.card_last4 OR OLD.order_id <> NEW.order_id BEGIN
+    UPDATE registration_order SET search_text = '' WHERE id IN (OLD.order_id, NEW.order_id);
+END
+-- next
+CREATE TRIGGER kept_search_card_deleted AFTER DELETE ON registration_payment WHEN OLD.card_last4 <> '' BEGIN
+    UPDATE registration_order SET search_text = '' WHERE id = OLD.order_id;
+END

@@ -268,5 +268,5 @@ def test_the_list_asks_no_more_for_more_rows(
 ) -> None:
     for _index in range(12):
         new_order(paid="10.00")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         grace_client.get(f"{reverse('order_list')}?q=ada")

@@ -24,6 +24,7 @@ from registration.models import (
     StripeEvent,
 )
 from registration.models.order import REFERENCE_ALPHABET
+from registration.search import search_text_of
 from tools.bench.people import Person, make_person
 from tools.bench.rows import Table, iso, moment, money
 from tools.bench.sale import Event, Note, Sale, Tender
@@ -100,6 +101,10 @@ class Books:
             refunded_amount=money(sale.refunded),
             reserved_amount=money(sale.reserved),
             refundable_amount=money(sale.refundable),
+            search_text=search_text_of(
+                *(sale.reference, sale.person.name, sale.person.email, sale.person.company),
+                *(tender.last4 for tender in sale.tenders),
+            ),
             history_length=len(sale.events),
             opening_status=Order.Status.PENDING,
         )

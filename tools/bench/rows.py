@@ -39,8 +39,9 @@ class Table:
         if "id" not in given:
             given["id"] = self.next_key()
         for field in self.searched:
-            row: Any = SimpleNamespace(**given)
-            given[str(field.column)] = field.pre_save(row, True)
+            if field.column not in given:
+                row: Any = SimpleNamespace(**given)
+                given[str(field.column)] = field.pre_save(row, True)
         if not given.keys() <= self.names:
             raise TypeError(f"{self.name} has no column {given.keys() - self.names}")
         self.rows.append([given.get(column, default) for column, default in self.columns])

@@ -1,0 +1,131 @@
+"""Search by word beginnings: the same orders on both databases, whichever way a row was made and is looked up."""
+
+import pytest
+from django.db import connection
+
+from registration import order_search
+from registration.models import Conference, Order, Payment
+from registration.order_search import search
+from registration.search import fold, search_text_of, words
+from tests.cast import make_order, make_user, pay
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["few", "many"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Look words up in their index, as when few orders have them, or in the orders, as when many have."""
+    is_common = request.param == "many"
+    monkeypatch.setattr(order_search, "_is_common", lambda _query: is_common)
+    return str(request.param)
+
+
+@pytest.fixture
+def jurgen(conference: Conference) -> Order:
+    """An order with something of everything."""
+    order = make_order(
+        conference,
+        make_user("jurgen", "Jürgen Weiß-Łukasz"),
+        total="10.00",
+        reference="ORD-7KQ2ZZ99",
+        billing_email="j.weiss+desk@mail.nord-wind.example",
+        billing_company="Æther & Søns",
+    )
+    pay(order, "10.00", card_last4="4242")
+    return order
+
+
+def found(conference: Conference, text: str) -> list[str]:
+    orders = Order.objects.filter(search(conference, text).condition, conference=conference)
+    return list(orders.order_by("pk").values_list("reference", flat=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("jurgen", "JÜRGEN", "Jürg", "weiss", "weiß", "lukasz", "łuk", "weiss jurg", "luk jur wei"),
+        *("7KQ2", "ord-7kq2", "4242", "jurgen 4242", "aether", "Æth", "sons", "son aeth jur"),
+        *("j.weiss", "desk", "mail", "nord", "wind", "nord-wind.example", "weiss+desk@mail", "@mail", "ju", "j"),
+    ],
+)
+@pytest.mark.usefixtures("way")
+def test_words_are_found_by_their_beginnings(jurgen: Order, conference: Conference, text: str) -> None:
+    make_order(conference, make_user("bob", "Bob Babbage"), total="10.00", billing_email="bob@post.test")
+    assert found(conference, text) == [jurgen.reference]
+
+
+@pytest.mark.parametrize(
+    "text", ["urgen", "weiss bob", "kq2", "242", "ind", "zz", "jurgen ada", "''", "\\", '"', "_1", "*"]
+)
+@pytest.mark.usefixtures("way")
+def test_nothing_else_is_found(jurgen: Order, conference: Conference, text: str) -> None:
+    assert found(conference, text) == []
+
+
+@pytest.mark.usefixtures("way", "jurgen")
+def test_another_conference_finds_nothing(conference: Conference) -> None:
+    other = Conference.objects.create(name="Other", slug="other", currency="EUR")
+    assert found(other, "jurgen") == []
+    assert len(found(conference, "jurgen")) == 1
+
+
+@pytest.mark.usefixtures("way")
+def test_words_follow_every_way_a_row_is_made_and_changed(jurgen: Order, conference: Conference) -> None:
+    Order.objects.filter(pk=jurgen.pk).update(billing_name="Zoë Quinn")
+    assert found(conference, "zoe") == [jurgen.reference]
+    assert found(conference, "jurgen") == []
+
+    jurgen.refresh_from_db()
+    jurgen.billing_company = "Ångström"
+    jurgen.save()
+    assert found(conference, "angst 4242") == [jurgen.reference]
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE registration_order SET billing_name = %s WHERE id = %s", ["Émile Öst", jurgen.pk])
+    assert found(conference, "emile ost") == [jurgen.reference]
+
+    Payment.objects.filter(order=jurgen).update(card_last4="1881")
+    assert found(conference, "1881") == [jurgen.reference]
+    assert found(conference, "4242") == []
+
+    copies = [Order(conference=conference, user=jurgen.user, billing_name=f"Bülk {n}", total=1) for n in range(2)]
+    Order.objects.bulk_create(copies)
+    assert len(found(conference, "bulk")) == 2
+    Order.objects.filter(pk=copies[0].pk).delete()
+    assert len(found(conference, "bulk")) == 1
+
+
+def test_a_stale_instance_does_not_bring_old_words_back(jurgen: Order, conference: Conference) -> None:
+    stale = Order.objects.get(pk=jurgen.pk)
+    Order.objects.filter(pk=jurgen.pk).update(billing_name="Zoë Quinn")
+    stale.search_text = " nonsense"
+    stale.save(update_fields=["search_text", "status"])
+    assert found(conference, "zoe") == [jurgen.reference]
+    assert found(conference, "nonsense") == []
+
+
+def test_both_databases_fold_every_letter_alike(conference: Conference) -> None:
+    order = make_order(conference, make_user("bob", "Bob"), total="10.00")
+    letters = [chr(point) for point in range(0x20, 0xFFFE) if not 0xD800 <= point < 0xE000]
+    for start in range(0, len(letters), 150):
+        name = " ".join(f"a{letter}b" for letter in letters[start : start + 40])
+        Order.objects.filter(pk=order.pk).update(billing_name=name)
+        order.refresh_from_db()
+        assert order.search_text == search_text_of(order.reference, name, order.billing_email, order.billing_company)
+
+
+def test_folding_is_the_same_twice() -> None:
+    for text in ("Straße ŁÓDŹ ﬁnance İstanbul", "ΣΊΣΥΦΟΣ Ёлка"):
+        assert fold(fold(text)) == fold(text)
+    assert words("O’Brien-Smith, ada@example.com") == ["o", "brien", "smith", "ada", "example", "com"]
+
+
+def test_a_word_that_many_have_is_known_to_be_common(conference: Conference, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob = make_user("bob", "Bob Babbage")
+    names = ["Bob Babbage"] * 12 + ["Ada Lovelace"]
+    for number, name in enumerate(names):
+        make_order(conference, bob, billing_name=name, billing_email="", pk=order_search.SAMPLED * (number + 1))
+    monkeypatch.setattr(order_search, "COMMON", 10 if connection.vendor == "sqlite" else 10 * order_search.SAMPLED)
+    assert search(conference, "bob").is_common
+    assert not search(conference, "lovelace").is_common
+    assert len(found(conference, "bob")) == 12
