@@ -86,7 +86,7 @@ torture: $(DEV_STAMP) ## Kill, fault and race real processes; RUNS=20 SEED=1 DB=
 
 .PHONY: mutants
 mutants: $(DEV_STAMP) ## Make small mistakes in the services and see whether a test notices; SAMPLE=0.1 SEED=1 SHARD=1/2
-	@MODULES="$(MODULES)" SAMPLE="$(SAMPLE)" SEED="$(SEED)" SHARD="$(SHARD)" AGAIN="$(AGAIN)" $(BIN)/python -m tools.mutants
+	@MODULES="$(MODULES)" SAMPLE="$(SAMPLE)" SEED="$(SEED)" SHARD="$(SHARD)" AGAIN="$(AGAIN)" TESTS="$(TESTS)" $(BIN)/python -m tools.mutants
 
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)

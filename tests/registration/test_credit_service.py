@@ -87,6 +87,8 @@ def test_extending_moves_the_end(credit: Credit) -> None:
     later = timezone.now() + timedelta(days=900)
 
     assert CreditService.extend(credit, expires_at=later, reason="Asked", staff_user=None).expires_at == later
+    credit.refresh_from_db()
+    assert credit.expires_at == later
     with pytest.raises(RefundError, match="in the future"):
         CreditService.extend(credit, expires_at=timezone.now(), reason="Asked", staff_user=None)
 

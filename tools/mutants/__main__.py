@@ -16,8 +16,8 @@ from tools.mutants.warm import KILLED, ROOT, SURVIVED, TIMEOUT, UNTESTED, Warm
 MODULES = (
     "registration/services/*.py registration/money.py registration/stripe_gateway.py registration/stripe_snapshots.py"
 )
-TESTS = "tests/registration"
-SLOW = "tests/registration/test_promise.py"
+TESTS = os.environ.get("TESTS") or "tests/registration"
+SLOW = "tests/registration/test_promise_stateful.py"
 RESULTS = Path(os.environ.get("RESULTS") or ROOT / "var" / "mutants.jsonl")
 Work = list[tuple[str, Mutant]]
 

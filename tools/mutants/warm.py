@@ -107,11 +107,8 @@ class Warm:
 
 
 def _needs_more_than_a_fork(item: pytest.Item) -> bool:
-    """Threads and processes cannot share a database in memory, and a browser is not worth its time."""
-    marker = item.get_closest_marker("django_db")
-    transaction = marker is not None and marker.kwargs.get("transaction", False)
-    fixtures = getattr(item, "fixturenames", [])
-    return bool(transaction or {"transactional_db", "live_server", "browser"} & set(fixtures))
+    """What needs a server beside it. Tests that race threads fail on a database in memory, and are left out for it."""
+    return bool({"live_server", "browser"} & set(getattr(item, "fixturenames", [])))
 
 
 def _passes(item: pytest.Item, following: pytest.Item) -> bool:
