@@ -72,7 +72,6 @@ INSTALLED_APPS = [
     "django_filters",
     "crispy_forms",
     "crispy_bootstrap5",
-    "heroicons",
     "axes",
     "csp",
 ]
