@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -105,12 +105,17 @@ def answer_with_row(request: HttpRequest, refund: Refund) -> HttpResponse:
 
 
 def _is_on_order_page(request: Any, order: Order) -> bool:
-    return (request.htmx.current_url_abs_path or "").partition("?")[0] == order_url(order)
+    return _page_below(request) == order_url(order)
 
 
 def _may_show_the_row(request: Any) -> bool:
     """Whether the page below the drawer is the list of orders, as far as htmx tells; no other has a place for a row."""
-    return (request.htmx.current_url_abs_path or "").partition("?")[0] in ("", reverse("order_list"))
+    return _page_below(request) in ("", reverse("order_list"))
+
+
+def _page_below(request: Any) -> str:
+    """The path that the browser shows, without what was asked for or jumped to on it."""
+    return urlsplit(request.htmx.current_url_abs_path or "").path
 
 
 def _tell(request: HttpRequest, refund: Refund, *, repeated: bool) -> None:

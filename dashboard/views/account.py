@@ -65,7 +65,7 @@ def conference_switch(request: HttpRequest, slug: str) -> HttpResponseRedirect:
 @require_POST
 def theme_set(request: HttpRequest) -> HttpResponse:
     """Remember light or dark; anything else follows the system again."""
-    response = redirect(_came_from(request))
+    response = redirect(came_from(request))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         _remember(request, response, "theme", theme)
@@ -78,7 +78,7 @@ def theme_set(request: HttpRequest) -> HttpResponse:
 @require_POST
 def language_set(request: HttpRequest) -> HttpResponse:
     """Remember a language; anything else follows the browser again."""
-    response, name = redirect(_came_from(request)), settings.LANGUAGE_COOKIE_NAME
+    response, name = redirect(came_from(request)), settings.LANGUAGE_COOKIE_NAME
     language = request.POST.get("language", "")
     if language in dict(settings.LANGUAGES):
         _remember(request, response, name, language)
@@ -93,14 +93,14 @@ def keys_set(request: HttpRequest) -> HttpResponse:
     single_keys = "single_keys" in request.POST
     keep_single_keys(request.user, single_keys=single_keys)
     request.session[KEYS_SESSION_KEY] = single_keys
-    return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(_came_from(request))
+    return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(came_from(request))
 
 
 def _remember(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=YEAR_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure())
 
 
-def _came_from(request: HttpRequest) -> str:
+def came_from(request: HttpRequest) -> str:
     """The page whose form this is."""
     return _safe(request, request.POST.get("next") or _address(urlsplit(request.headers.get("Referer", ""))))
 

@@ -6,6 +6,8 @@ from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
+from dashboard.views.account import came_from
+
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say who is signed in, what is missing and that nothing was changed."""
@@ -25,7 +27,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say that the page was too old; one that htmx holds is reloaded, so that its next form is fresh."""
     if not request.headers.get("HX-Request"):
-        return render(request, "403_csrf.html", status=403)
+        return render(request, "403_csrf.html", {"back": came_from(request)}, status=403)
     messages.warning(request, _("This page was open too long.\nNothing was changed. Try again."))
     return HttpResponse(status=403, headers={"HX-Refresh": "true"})
 

@@ -12,20 +12,21 @@ function isTouched(field) {
   return field.value !== field.defaultValue;
 }
 
-function keep(form) {
+function keep(form, met = false) {
   if (!fields(form).length) return;
   const action = form.getAttribute("action") ?? location.pathname;
   const typed = fields(form).map((field) => [field.name, field.value, !isTick(field) || field.checked]);
-  sessionStorage.setItem(KEY, JSON.stringify({ action, at: forms(action).indexOf(form), typed }));
+  sessionStorage.setItem(KEY, JSON.stringify({ action, at: forms(action).indexOf(form), typed, met }));
 }
 
-// htmx is sent to sign in: by the form itself, or by the page asking for news while somebody types.
+// htmx is sent to sign in, by a form or while somebody types; or a page is too old because they signed in elsewhere.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
-  if (!event.detail.xhr.getResponseHeader("HX-Redirect")?.startsWith("/login/")) return;
-  const { elt, verb } = event.detail.requestConfig;
+  const { xhr, requestConfig: { elt, verb } } = event.detail;
+  const isOld = xhr.status === 403 && xhr.getResponseHeader("HX-Refresh");
+  if (!isOld && !xhr.getResponseHeader("HX-Redirect")?.startsWith("/login/")) return;
   const sent = verb === "get" ? null : elt.closest("form[method=post]");
   const form = sent ?? [...document.querySelectorAll("form[method=post]")].find((each) => fields(each).some(isTouched));
-  if (form) keep(form);
+  if (form) keep(form, Boolean(isOld));
 });
 
 // A plain form leaves the page either way; whether it met the sign-in page is known on the page after.
@@ -55,7 +56,7 @@ async function restore({ action, at, typed }) {
 window.addEventListener("load", () => {
   const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
   if (!kept) return;
-  if (document.querySelector("input[type=password]")) return sessionStorage.setItem(KEY, JSON.stringify({ ...kept, met: true }));
+  if (document.querySelector("[data-not-sent]")) return sessionStorage.setItem(KEY, JSON.stringify({ ...kept, met: true }));
   sessionStorage.removeItem(KEY);
   if (kept.met) restore(kept);
 });

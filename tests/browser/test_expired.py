@@ -44,18 +44,24 @@ def test_the_panel_is_filled_in_again(page: Page, sandbox: "SandboxServer", sam:
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
 
 
-def test_a_note_is_not_lost_to_the_news(page: Page, sam: Any, order: Order) -> None:
-    """The open order asks for changes by itself, and so is the first to hear that the session ended."""
+def test_a_note_outlives_signing_in_elsewhere(page: Page, sam: Any, order: Order) -> None:
+    """Signing in changes the token that every form carries, so the open page is too old by then."""
     sign_in(page, sam)
     page.goto(f"/orders/{order.reference}/")
-    page.get_by_label("Note for colleagues").fill("Half a tho")
+    page.get_by_label("Note for colleagues").fill("A whole thought")
     Session.objects.all().delete()
+    other = page.context.new_page()
+    other.goto("/login/")
+    sign_in_again(other, sam)
+    expect(other.get_by_role("heading", level=1)).to_have_text("Orders")
 
-    page.wait_for_url("**/login/**")
-    sign_in_again(page, sam)
+    page.get_by_role("button", name="Save note").click()
+    page.get_by_role("link", name="Open it again").click()
+    expect(page.get_by_role("alert").filter(has_text="You were signed out before this was sent")).to_be_visible()
+    expect(page.get_by_label("Note for colleagues")).to_have_value("A whole thought")
+    page.get_by_role("button", name="Save note").click()
 
-    expect(page.get_by_role("heading", level=1)).to_have_text(order.reference)
-    expect(page.get_by_label("Note for colleagues")).to_have_value("Half a tho")
+    expect(page.get_by_role("main")).to_contain_text("Sam Gamgee wrote a note")
 
 
 def test_a_page_of_its_own_is_filled_in_again(page: Page, sam: Any, paid_order: Order) -> None:
