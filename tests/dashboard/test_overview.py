@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dashboard import plots
 from dashboard.spans import spans_of, unit_of, weeks_until
-from registration.models import Conference, OpenItem, Order, Refund
+from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order, Refund
 from registration.services.refund import RefundService
 from tests.cast import make_credit, make_order
 from tests.registration.test_figures import move, noon
@@ -172,3 +172,17 @@ def test_the_rate_has_some_weeks_but_none_before_the_opening() -> None:
         date(2026, 2, 23),
         date(2026, 3, 2),
     ]
+
+
+def test_the_last_line_says_whether_ledger_and_stripe_agree(
+    grace_client: Client, season: date, conference: Conference
+) -> None:
+    assert "Ledger and Stripe have not been compared yet." in page_of(grace_client)
+    now = timezone.now()
+    run = ComparisonRun.objects.create(
+        conference=conference, until=now, state=ComparisonRun.State.FINISHED, finished_at=now
+    )
+    assert "Ledger and Stripe agree to the cent, last checked today" in page_of(grace_client)
+
+    Difference.objects.create(run=run, subject="refund:re_1", state=Difference.State.OPEN)
+    assert "Ledger and Stripe differ in 1 thing" in page_of(grace_client)
