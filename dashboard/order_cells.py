@@ -119,7 +119,7 @@ def _button(reference: str, action: Action) -> str:
     url, counted = escape(action.url), ""
     fetched = f' hx-get="{url}" hx-target="#drawer"' if action.drawer else ""
     if action.post:
-        fetched = f' hx-post="{escape(action.post)}" hx-swap="none"'
+        fetched = f' hx-post="{escape(action.post)}" hx-swap="none" data-money'
     if action.seconds:
         counted = f' <span class="seconds" data-seconds="{action.seconds}" aria-hidden="true">{action.seconds}</span>'
     key = f' data-key="{action.key}"' if action.key else ""

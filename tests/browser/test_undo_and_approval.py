@@ -102,6 +102,24 @@ def test_the_open_page_sends_when_the_seconds_are_over(
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
 
 
+def test_whoever_works_on_the_next_refund_is_left_alone_when_the_first_is_sent(
+    page: Page, sandbox: "SandboxServer", conference: Conference, sam: Any, paid_order: Order, crowd: list[Order]
+) -> None:
+    seconds(conference, 4)
+    sign_in(page, sam)
+    send(page, paid_order)
+    panel = open_refund(page, row_of(page, crowd[0]), "10.00")
+    panel.get_by_label("Internal note").fill("Half of a sent")
+
+    expect_row(row_of(page, paid_order), refunded="25.00", status="Partially refunded")
+
+    expect(panel.get_by_label("Internal note")).to_be_focused()
+    expect(panel.get_by_label("Internal note")).to_have_value("Half of a sent")
+    expect(panel.get_by_label("Custom amount")).to_have_value("10.00")
+    expect(page.locator(".toast[data-hold]")).to_have_count(0)
+    expect_refunds_at_stripe(sandbox, paid_order, 2500)
+
+
 def test_another_page_of_the_desk_goes_on_counting(
     page: Page, sandbox: "SandboxServer", conference: Conference, sam: Any, paid_order: Order
 ) -> None:
@@ -174,6 +192,7 @@ def test_one_proposes_and_another_approves(
     panel.get_by_role("button", name="Propose €25.00").click()
     expect(support.locator("#toasts")).to_contain_text("€25.00 waits for approval")
     expect_row(row, left="95.00", status="25.00 waits for approval")
+    support.get_by_role("searchbox", name="Search orders").focus()
     expect_refunds_at_stripe(sandbox, paid_order)
 
     sign_in(finance, grace)

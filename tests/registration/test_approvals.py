@@ -1,5 +1,6 @@
 """Above the limit one person proposes and another decides; everything is checked again before it is sent."""
 
+import random
 import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from registration.services.resolve import resolve_open
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, make_order, make_user, stripe_post
 from tests.registration.desk import card_order, fault, refunds_at_stripe
+from tools.torture.forks import Fork, wait_for
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -401,4 +403,50 @@ def test_a_crash_while_approving_loses_and_doubles_nothing(
     assert refund.state == State.SUCCEEDED
     assert len(refunds_at_stripe(sandbox, order)) == 1
     assert RefundPart.objects.count() == 1
+    assert_books_agree()
+
+
+SECONDS = 15
+ENDS = [
+    "approve.decide.after:1",
+    "approve.begin.after:1",
+    "approve.send.before:1",
+    "send.before:1",
+    "stripe.before:1",
+    "stripe.after:1",
+    "record.before:1",
+    "commit.before:1",
+    "commit.after:1",
+    "statement:4",
+    "statement:9",
+]
+
+
+@pytest.mark.trap(2, 3, 50)
+@pytest.mark.parametrize("seed", range(8))
+def test_processes_decide_at_once_are_killed_and_it_is_decided_once(
+    order: Order, sam: Any, grace: Any, sandbox: "SandboxServer", seed: int
+) -> None:
+    dice = random.Random(seed)
+    refund, george = propose(order, sam), colleague("george", "Finance")
+    works = [
+        lambda: approve_refund(Refund(pk=refund.pk), staff_user=grace),
+        lambda: approve_refund(Refund(pk=refund.pk), staff_user=george),
+        lambda: reject_refund(Refund(pk=refund.pk), staff_user=george, reason="No."),
+    ]
+    dice.shuffle(works)
+
+    forks = [Fork(work, dice.choice(["", *ENDS])) for work in works]
+    assert all(wait_for(fork.ended, SECONDS) for fork in forks)
+    resolve_open(at_once=True)
+
+    refund.refresh_from_db()
+    decisions = order.history.filter(kind__in=("refund_approved", "refund_rejected")).count()
+    sent = len(refunds_at_stripe(sandbox, order))
+    assert (refund.state, decisions, sent) in [
+        (State.SUCCEEDED, 1, 1),
+        (State.REJECTED, 1, 0),
+        (State.AWAITING_APPROVAL, 0, 0),
+    ]
+    assert (item_of(refund).resolved_at is None) == (refund.state == State.AWAITING_APPROVAL)
     assert_books_agree()
