@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from registration.models import Conference, Credit, OpenItem, Order, Refund
+from registration.models import ComparisonRun, Conference, Credit, Difference, OpenItem, Order, Refund
 from registration.services.errors import RefundUnconfirmed
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
@@ -36,6 +36,7 @@ def furnish(conference: Conference, attendee: Any, staff: Any, sandbox: "Sandbox
     soon, later = timezone.now() + timedelta(days=3), timezone.now() + timedelta(days=200)
     make_credit(conference, attendee, "15.00", expires_at=soon, kind=Credit.Kind.GOODWILL, note="Talk moved")
     make_credit(conference, attendee, "25.00", expires_at=later)
+    differ(things)
     add_note(things.order, text="Called twice, very kind.", staff_user=staff)
     return things
 
@@ -50,6 +51,17 @@ def leave_unanswered(order: Order, staff: Any, sandbox: "SandboxServer") -> None
     """A refund whose outcome nobody knows yet."""
     with fault(sandbox, "close", count=9, method="POST"), pytest.raises(RefundUnconfirmed):
         refund_to(order, "90.00", Refund.Destination.CARD, staff)
+
+
+def differ(things: Things) -> None:
+    """A refund that Stripe says failed, and a comparison that stands still."""
+    conference, sides = things.order.conference, {"amount": "10.00", "currency": things.order.currency, "id": "re_1"}
+    things.difference.state, things.difference.kind = Difference.State.OPEN, Difference.Kind.REFUND_STATE
+    things.difference.ours, things.difference.theirs = sides | {"state": "succeeded"}, sides | {"state": "failed"}
+    things.difference.order = things.order
+    things.difference.save()
+    ComparisonRun.objects.update(finished_at=timezone.now())
+    ComparisonRun.objects.create(conference=conference, until=timezone.now(), problem="Stripe is busy.")
 
 
 def dispute(order: Order) -> None:

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PIECES = {"home", "order_row", "changes", "order_export", "attendee_search"}
+PIECES = {
+    "home",
+    "order_row",
+    "changes",
+    "order_export",
+    "order_account_export",
+    "books_export",
+    "books_movements",
+    "comparison_progress",
+    "attendee_search",
+}
 """Addresses that answer with a part of a page, a file or another address."""
 PAGES = sorted(set(MAY) - POST_ONLY - PIECES)
 PARTS = 6
