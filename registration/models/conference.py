@@ -52,7 +52,7 @@ class Conference(models.Model):
     support_daily_limit = money_field(null=True, blank=True)
     """Most that one of them may refund in a day; empty means no limit."""
     undo_seconds = models.PositiveSmallIntegerField(default=8)
-    """How long a refund from the form can be taken back before it is sent; 0 sends it at once."""
+    """How long a refund from the form can be taken back before it is sent, at most two minutes; 0 sends it at once."""
     credit_validity_days = models.PositiveIntegerField(null=True, blank=True)
     """How long a new credit lasts; empty means it does not expire."""
 
@@ -72,6 +72,8 @@ class Conference(models.Model):
                 condition=Q(support_daily_limit__isnull=True) | Q(support_daily_limit__gte=0),
                 name="conference_daily_limit_not_negative",
             ),
+            # A refund that could be undone for longer would look like one that is not sent at all.
+            models.CheckConstraint(condition=Q(undo_seconds__lte=120), name="conference_undo_within_two_minutes"),
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from registration.services.settle import settle_order
 from registration.services.undo import lock, send_refund
 
 APPROVE = "registration.approve_refund"
+GOODWILL = "registration.refund_goodwill"
 
 
 def ask_for_approval(order: Order, refund: Refund) -> None:
@@ -122,6 +123,8 @@ def why_not_decide(refund: Refund, staff_user: Any) -> str:
         return _("You proposed this refund yourself. A second person must decide.")
     if not staff_user.has_perm(APPROVE):
         return _("Your role cannot approve refunds. Ask Finance.")
+    if refund.destination == Refund.Destination.CARD_AND_CREDIT and not staff_user.has_perm(GOODWILL):
+        return _("Your role cannot pay out twice. Ask Finance.")
     return ""
 
 

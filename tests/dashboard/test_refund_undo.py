@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -34,8 +35,10 @@ def post(client: Client, name: str, refund: Refund, **headers: str) -> Any:
     return client.post(reverse(name, args=[refund.pk]), headers=headers)
 
 
-def test_a_conference_starts_with_eight_seconds() -> None:
+def test_a_conference_starts_with_eight_seconds_and_has_two_minutes_at_most() -> None:
     assert Conference(slug="new").undo_seconds == 8
+    with pytest.raises(IntegrityError, match="conference_undo_within_two_minutes"):
+        Conference.objects.update(undo_seconds=121)
 
 
 def test_the_answer_counts_the_seconds_and_sends_nothing(sam_client: Client, card_order: Order) -> None:

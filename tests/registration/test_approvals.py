@@ -176,6 +176,19 @@ def test_only_finance_decides(order: Order, sam: Any, role: str) -> None:
     assert_waits(refund, order)
 
 
+@pytest.mark.trap(24)
+def test_paying_out_twice_is_approved_only_by_those_who_may_do_it(order: Order, sam: Any) -> None:
+    from django.contrib.auth.models import Permission
+
+    lead = colleague("lead", "Support")
+    lead.user_permissions.add(*Permission.objects.filter(codename__in=["approve_refund", "refund_without_limit"]))
+    refund = propose(order, sam, destination=Refund.Destination.CARD_AND_CREDIT)
+
+    with pytest.raises(RefundError, match="cannot pay out twice"):
+        approve_refund(refund, staff_user=lead)
+    assert_waits(refund, order)
+
+
 def test_an_approver_has_limits_too(order: Order, sam: Any) -> None:
     from django.contrib.auth.models import Permission
 
