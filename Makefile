@@ -88,6 +88,10 @@ torture: $(DEV_STAMP) ## Kill, fault and race real processes; RUNS=20 SEED=1 DB=
 mutants: $(DEV_STAMP) ## Make small mistakes in the services and see whether a test notices; SAMPLE=0.1 SEED=1 SHARD=1/2
 	@MODULES="$(MODULES)" SAMPLE="$(SAMPLE)" SEED="$(SEED)" SHARD="$(SHARD)" AGAIN="$(AGAIN)" TESTS="$(TESTS)" $(BIN)/python -m tools.mutants
 
+.PHONY: stall
+stall: $(DEV_STAMP) ## Time pages while Stripe is silent, and before; DB=sqlite and SECONDS=15 choose
+	@DB="$(DB)" SECONDS="$(SECONDS)" $(BIN)/python -m tools.stall
+
 .PHONY: lock
 lock: ## Choose versions anew within the .in files and write their hashes (needs uv)
 	$(LOCK) --upgrade --output-file requirements.txt requirements.in

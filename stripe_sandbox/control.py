@@ -115,7 +115,7 @@ class Control:
     def _add_fault(self, body: Body) -> Body:
         if body.get("fault") not in faults.ALL:
             raise invalid(f"Unknown fault: {body.get('fault')}. Known: {', '.join(faults.ALL)}", "fault")
-        names = ("fault", "count", "path", "method", "seconds", "match")
+        names = ("fault", "count", "path", "method", "seconds", "match", "share")
         rule = {name: body[name] for name in names if body.get(name) is not None}
         if body.get("account_key"):
             rule["account"] = self._context(body).account

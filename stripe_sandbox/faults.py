@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from .errors import ApiError
@@ -44,6 +45,7 @@ class Faults:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._chance = random.Random(1)  # noqa: S311 - the same bad days in every run.
         self._rules: list[Fault] = store.setting("faults", [])
 
     def add(self, rule: Fault) -> Fault:
@@ -51,9 +53,11 @@ class Faults:
 
         Args:
             rule: ``fault`` (a name in ``ALL``) and, optionally, ``count``, ``path`` (how it begins), ``method``,
-                ``seconds``, ``account`` and ``match`` (a text that the path or the body must contain).
+                ``seconds``, ``account``, ``match`` (a text that the path or the body must contain) and ``share`` (how
+                much of what matches goes wrong, from 0 to 1, by chance).
         """
-        kept = {"count": 1, "path": "/v1/", "method": None, "seconds": 30, "account": None, "match": None, **rule}
+        kept = {"count": 1, "path": "/v1/", "method": None, "seconds": 30, "account": None, "match": None}
+        kept |= {"share": 1.0, **rule}
         with self._store.transaction():
             self._rules.append(kept)
             self._save()
@@ -71,7 +75,7 @@ class Faults:
             return None
         with self._store.transaction():
             for rule in self._rules:
-                if _matches(rule, account, method, path, raw):
+                if _matches(rule, account, method, path, raw) and self._chance.random() < rule["share"]:
                     rule["count"] -= 1
                     if rule["count"] <= 0:
                         self._rules.remove(rule)
