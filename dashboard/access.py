@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from registration.models import Conference, Order
+from registration.models import Conference, Order, Refund
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
@@ -104,6 +104,16 @@ def get_order_or_404(request: HttpRequest, reference: str) -> Order:
     order: Order = get_object_or_404(orders, reference=reference)
     put_on_desk(request, order.conference)
     return order
+
+
+def get_refund_or_404(request: HttpRequest, pk: int) -> Refund:
+    """The refund with its order and who decided it, unless the user cannot see its conference."""
+    orders: Any = Order.objects.visible_to(request.user)
+    refunds = Refund.objects.filter(order__in=orders)
+    people = ("order__user", "requested_by", "decided_by")
+    refund = get_object_or_404(refunds.select_related("order__conference", *people), pk=pk)
+    put_on_desk(request, refund.order.conference)
+    return refund
 
 
 def _by_slug(conferences: list[Conference], slug: str) -> Conference | None:

@@ -6,16 +6,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from dashboard.access import requires
+from dashboard.access import get_refund_or_404, requires
 from dashboard.decision_pages import DecideForm, decide_context
 from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx
 from dashboard.refund_panel import money
-from registration.models import Order, Refund
+from registration.models import Refund
 from registration.models.refund import State
 from registration.services.approval import APPROVE, approve_refund, reject_refund, withdraw_refund
 from registration.services.errors import RefundError, StaleBalance
@@ -26,7 +26,7 @@ from registration.services.undo import release_refund, undo_refund
 @require_POST
 def refund_undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a refund back that was decided and not sent yet."""
-    refund = _refund(request, pk)
+    refund = get_refund_or_404(request, pk)
     try:
         undo_refund(refund, staff_user=request.user)
     except RefundError as error:
@@ -41,7 +41,7 @@ def refund_undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def refund_send(request: HttpRequest, pk: int) -> HttpResponse:
     """Send a refund without waiting longer; the open page asks for this when the seconds are over."""
-    refund = _refund(request, pk)
+    refund = get_refund_or_404(request, pk)
     was_held = refund.is_held
     release_refund(refund)
     return answer_after_hold(request, refund, sent=was_held)
@@ -52,7 +52,7 @@ def refund_send(request: HttpRequest, pk: int) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def refund_decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a proposed refund with what it would do now; approve or reject it."""
-    refund = _refund(request, pk)
+    refund = get_refund_or_404(request, pk)
     if request.method != "POST":
         return _panel(request, decide_context(refund, request.user))
     form = DecideForm(request.POST)
@@ -61,10 +61,10 @@ def refund_decide(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         return _decide(request, refund, form)
     except StaleBalance as stale:
-        context = decide_context(_refund(request, pk), request.user, changed=[stale.sentence])
+        context = decide_context(get_refund_or_404(request, pk), request.user, changed=[stale.sentence])
         return _panel(request, context, status=409)
     except RefundError as error:
-        context = decide_context(_refund(request, pk), request.user, form, problem=error.sentence)
+        context = decide_context(get_refund_or_404(request, pk), request.user, form, problem=error.sentence)
         return _panel(request, context, status=422)
 
 
@@ -83,7 +83,7 @@ def _decide(request: HttpRequest, refund: Refund, form: DecideForm) -> HttpRespo
 @require_POST
 def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one's own proposal back."""
-    refund = _refund(request, pk)
+    refund = get_refund_or_404(request, pk)
     try:
         withdraw_refund(refund, staff_user=request.user)
     except RefundError as error:
@@ -100,13 +100,3 @@ def _panel(request: HttpRequest, context: dict[str, Any], *, status: int = 200) 
         return redirect("refund_detail", context["refund"].pk)
     template = "dashboard/refunds/_decide.html" if in_drawer else "dashboard/refunds/decide.html"
     return render(request, template, context | {"in_drawer": in_drawer}, status=status)
-
-
-def _refund(request: HttpRequest, pk: int) -> Refund:
-    orders: Any = Order.objects.visible_to(request.user)
-    refunds = Refund.objects.filter(order__in=orders)
-    refund = get_object_or_404(
-        refunds.select_related("order__conference", "order__user", "requested_by", "decided_by"), pk=pk
-    )
-    request.conference = refund.order.conference  # type: ignore[attr-defined]
-    return refund

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
-from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
+from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refund_outcome import answer_with_outcome, answer_with_row, is_htmx, verifying_text, verifying_title
@@ -131,7 +131,7 @@ def refund_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one refund: what was decided, where each part is, who has the money now."""
-    refund = _refund(request, pk)
+    refund = get_refund_or_404(request, pk)
     waiting_at(request, refund.order.conference)  # Before the rows.
     live = LivePage("order", refund.order.reference, "#refund-head,#refund-live")
     return render(request, "dashboard/refunds/detail.html", detail_context(request, refund) | {"live": live})
@@ -141,7 +141,7 @@ def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask Stripe now what became of a refund."""
-    refund = resolve_refund(_refund(request, pk))
+    refund = resolve_refund(get_refund_or_404(request, pk))
     if refund.state in RESERVING:
         messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
     else:
@@ -190,7 +190,7 @@ def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
 def _manual(request: HttpRequest, form: ManualForm, *, status: int = 200) -> HttpResponse:
     """The form of one transfer: in the drawer, else on the page of its refund."""
     if not is_htmx(request):
-        refund = _refund(request, form.part.refund_id)
+        refund = get_refund_or_404(request, form.part.refund_id)
         return render(
             request, "dashboard/refunds/detail.html", detail_context(request, refund, manual=form), status=status
         )
@@ -239,10 +239,3 @@ def _order(request: HttpRequest, reference: str) -> Order:
 
 def _orders(request: HttpRequest) -> Any:
     return Order.objects.visible_to(request.user)
-
-
-def _refund(request: HttpRequest, pk: int) -> Refund:
-    refunds = Refund.objects.filter(order__in=_orders(request))
-    refund = get_object_or_404(refunds.select_related("order__conference", "order__user", "requested_by"), pk=pk)
-    put_on_desk(request, refund.order.conference)
-    return refund

@@ -1,11 +1,15 @@
 """Orders paid for real at the sandbox, and faults ordered for the next requests."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection
+
 from registration.models import Conference, Order, Payment
+from registration.services.errors import RefundError
 from tests.registration.books import make_conference, make_user, stripe_get, stripe_post
 
 if TYPE_CHECKING:
@@ -52,6 +56,27 @@ def refunds_at_stripe(sandbox: "SandboxServer", order: Order) -> list[dict[str, 
     """What Stripe's own books say about an order, newest first."""
     intents = order.payments.exclude(stripe_payment_intent_id="").values_list("stripe_payment_intent_id", flat=True)
     return [r for i in intents for r in stripe_get(sandbox, f"refunds?limit=100&payment_intent={i}")["data"]]
+
+
+def at_once(*actions: Callable[[], object]) -> list[str]:
+    """Do each in a thread of its own at the same moment; returns what those who were refused read."""
+    start, losers = threading.Barrier(len(actions)), []
+
+    def run(action: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            action()
+        except RefundError as error:
+            losers.append(error.sentence)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    return losers
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """Above the limit one person proposes and another decides; everything is checked again before it is sent."""
 
 import random
-import threading
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.roles import ensure_roles
@@ -21,7 +21,7 @@ from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, make_order, make_user, stripe_post
-from tests.registration.desk import card_order, fault, refunds_at_stripe
+from tests.registration.desk import at_once, card_order, fault, refunds_at_stripe
 from tools.torture.forks import Fork, wait_for
 
 if TYPE_CHECKING:
@@ -229,22 +229,8 @@ def test_what_was_decided_is_not_decided_again(order: Order, sam: Any, grace: An
 def test_two_approvers_at_once_send_once(order: Order, sam: Any, sandbox: "SandboxServer") -> None:
     refund = propose(order, sam)
     people = [colleague(f"finance-{number}", "Finance") for number in range(6)]
-    start, losers = threading.Barrier(len(people)), []
 
-    def run(person: Any) -> None:
-        start.wait()
-        try:
-            approve_refund(Refund(pk=refund.pk), staff_user=person)
-        except RefundError as error:
-            losers.append(error.sentence)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(person,)) for person in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    losers = at_once(*(partial(approve_refund, Refund(pk=refund.pk), staff_user=person) for person in people))
 
     assert len(losers) == len(people) - 1
     assert all("has decided about" in loser for loser in losers)

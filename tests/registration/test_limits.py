@@ -1,12 +1,11 @@
 """Limits per refund and per day hold for each person, whatever they send it through."""
 
-import threading
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from registration.models import Conference, Order, Refund
@@ -17,7 +16,7 @@ from registration.services.limits import refunded_today, why_above_limit
 from registration.services.refund import RefundService
 from registration.services.undo import undo_refund
 from tests.registration.books import make_conference, make_user
-from tests.registration.desk import card_order
+from tests.registration.desk import at_once, card_order
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -119,22 +118,8 @@ def test_the_same_moment_cannot_fit_twice_into_a_day(
     conference: Conference, sam: Any, sandbox: "SandboxServer"
 ) -> None:
     orders = [card_order(sandbox, "60.00", conference) for _number in range(6)]
-    start, losers = threading.Barrier(len(orders)), []
 
-    def run(order: Order) -> None:
-        start.wait()
-        try:
-            refund(order, "45.00", sam)
-        except RefundError as error:
-            losers.append(error.sentence)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(order,)) for order in orders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    losers = at_once(*(partial(refund, order, "45.00", sam) for order in orders))
 
     assert refunded_today(conference, sam) == Decimal("90.00")
     assert len(losers) == 4
