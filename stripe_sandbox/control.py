@@ -46,6 +46,7 @@ class Control:
             ("POST", "balance"): self._balance,
             ("POST", "delays"): self._set_delays,
             ("GET", "webhooks"): self._webhooks,
+            ("GET", "webhooks/waiting"): lambda body: {"waiting": self._dispatcher.waiting()},
             ("POST", "webhooks"): self._set_webhooks,
             ("DELETE", "webhooks"): self._reset_webhooks,
             ("POST", "webhooks/deliver"): lambda body: {"tried": self._dispatcher.deliver_due()},

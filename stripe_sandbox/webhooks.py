@@ -141,6 +141,11 @@ class Dispatcher:
         """Return the last deliveries, newest first."""
         return [dict(row) for row in self._store.execute("SELECT * FROM deliveries ORDER BY seq DESC LIMIT 500")]
 
+    def waiting(self) -> int:
+        """Return how many deliveries are still to be made, or being made."""
+        rows = self._store.execute("SELECT COUNT(*) AS count FROM deliveries WHERE state IN ('pending', 'sending')")
+        return int(rows[0]["count"])
+
     def resend(self, event_id: str) -> None:
         """Queue an event again, as the resend button of Stripe's dashboard does."""
         self._store.execute(

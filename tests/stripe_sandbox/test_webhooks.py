@@ -106,11 +106,13 @@ def test_duplicate(receiver: Receiver, refund: Callable[..., stripe.Refund]) -> 
 def test_reorder_and_pause(control: Control, receiver: Receiver, refund: Callable[..., stripe.Refund]) -> None:
     refund(paused=True, reorder=True)
     assert receiver.types == []
+    assert control("webhooks/waiting") == {"waiting": len(REFUNDED)}
 
     control("webhooks", {"paused": False})
     control("webhooks/deliver", {})
 
     assert receiver.types == REFUNDED[::-1]
+    assert control("webhooks/waiting") == {"waiting": 0}
 
 
 def test_delay(control: Control, receiver: Receiver, refund: Callable[..., stripe.Refund]) -> None:

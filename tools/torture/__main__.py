@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -86,17 +87,29 @@ def torture(folder: Path, database: str, seed: int, numbers: list[int]) -> Resul
         return gather(folder, database, started)
     finally:
         for process in started:
-            process.terminate()
-            process.wait()
+            end(process)
         if server:
             drop(server, urls)
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """Ask until it has ended: what a signal raises is lost when it strikes where exceptions cannot go."""
+    while process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
 
 
 def gather(folder: Path, database: str, started: "list[subprocess.Popen[str]]") -> Result:
     """Wait for the lanes, show what they found, and add up what they counted."""
     result = Result()
     with ThreadPoolExecutor(len(started)) as readers:
-        last_lines = list(readers.map(lambda process: show(database, process), started))
+        try:
+            last_lines = list(readers.map(lambda process: show(database, process), started))
+        except BaseException:
+            for process in started:  # Or the readers would wait for lanes that nobody has told to end.
+                process.terminate()
+            raise
     for number, (process, last) in enumerate(zip(started, last_lines, strict=True)):
         if process.wait() or not last:
             result.broken = True

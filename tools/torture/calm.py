@@ -98,7 +98,7 @@ def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
         held = Refund.objects.filter(order__conference=conference, hold_until__isnull=False).exists()
         if not done and not stored and not held and not sandbox.waiting() and not open_parts(conference).exists():
             return True
-        time.sleep(0.03)
+        time.sleep(0.05)
     return False
 
 

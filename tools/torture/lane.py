@@ -192,7 +192,7 @@ class Lane:
             self._note_end(self.worker)
             self.worker = None
         if self.worker is None:
-            work = partial(call_command, "run_worker", interval=0.1, sweep=0.3, nightly=False)
+            work = partial(call_command, "run_worker", interval=0.2, sweep=0.5, nightly=False)
             self.worker = Fork(work, kill_at)
 
     def audit(self) -> list[str]:

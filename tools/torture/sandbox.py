@@ -57,8 +57,7 @@ class Sandbox:
 
     def waiting(self) -> int:
         """How many deliveries are still to be made."""
-        deliveries = self._open(Request(f"{self.base}/_sandbox/webhooks"))["deliveries"]  # noqa: S310
-        return sum(1 for each in deliveries if each["state"] in ("pending", "sending"))
+        return int(self._open(Request(f"{self.base}/_sandbox/webhooks/waiting"))["waiting"])  # noqa: S310
 
     def _open(self, request: Request) -> dict[str, Any]:
         with self._opener.open(request, timeout=SECONDS) as answer:
