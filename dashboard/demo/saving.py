@@ -35,8 +35,7 @@ def save(ledger: Ledger) -> None:
     with own_times(Order, Payment, Refund, RefundPart, Credit, Note, OpenItem):
         _create(Order, ledger.orders)
         _create(OrderLineItem, ledger.lines)
-        _create(Refund, [refund for refund in ledger.refunds if refund.retry_of is None])
-        _create(Refund, [refund for refund in ledger.refunds if refund.retry_of is not None])
+        _create_refunds(ledger.refunds)
         _create(Credit, ledger.credits)
         _create(Payment, ledger.payments)
         _create(RefundPart, ledger.parts)
@@ -65,6 +64,17 @@ def own_times(*tables: type[models.Model]) -> Iterator[None]:
 
 def _create(table: type[Any], rows: Iterable[Any]) -> None:
     table._default_manager.bulk_create(rows, batch_size=BATCH)
+
+
+def _create_refunds(refunds: list[Refund]) -> None:
+    """In the order they were made, because staff read their numbers so; a second try needs the key of the first."""
+    batch: list[Refund] = []
+    for refund in sorted(refunds, key=lambda refund: refund.created_at):
+        if refund.retry_of is not None:
+            _create(Refund, batch)
+            batch = []
+        batch.append(refund)
+    _create(Refund, batch)
 
 
 def _items(ledger: Ledger) -> list[OpenItem]:

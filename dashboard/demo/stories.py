@@ -43,7 +43,7 @@ def proposed(shop: Shop) -> None:
 
 def decided(shop: Shop) -> None:
     """Decided, and Stripe is too busy to take it."""
-    order, payment = bought(shop, 6, fault={"fault": "rate_limit", "count": 1_000_000})
+    order, payment = bought(shop, 0.07, fault={"fault": "rate_limit", "count": 1_000_000})
     refund = back(shop, order, payment, 0.03, State.REQUESTED)
     part = shop.ledger.parts[-1]
     at = refund.created_at + timedelta(minutes=10)
@@ -52,7 +52,7 @@ def decided(shop: Shop) -> None:
 
 def unanswered(shop: Shop) -> None:
     """Sent, and no answer that can be trusted."""
-    order, payment = bought(shop, 12, fault=SILENT)
+    order, payment = bought(shop, 0.12, fault=SILENT)
     refund = back(shop, order, payment, 0.08, State.UNCONFIRMED)
     part = shop.ledger.parts[-1]
     at = refund.created_at + TOOK
