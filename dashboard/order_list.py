@@ -27,6 +27,8 @@ CHIP_PARAMETERS = ("status", "refundable")
 FILTER_PARAMETERS = ("attention", "method", "since", "until", "least", "most")
 LOOKS = ("sort", "size")
 """How the list is laid out, whatever it is narrowed to."""
+MOST_ELSEWHERE = 10
+"""How many other conferences an empty list names, and a search that found nothing looks at."""
 KEPT_PARAMETERS = ("q", *CHIP_PARAMETERS, *FILTER_PARAMETERS, *LOOKS)
 
 
@@ -50,7 +52,7 @@ class OrderList:
         self.sort, self._field, self._descending = sort_of(self.asked.get("sort", ""))
         if self.sort == DEFAULT_SORT:
             self.asked.pop("sort", None)
-        if self.asked.get("size") not in map(str, LARGER_SIZES):
+        if self.asked.get("size", "") not in map(str, LARGER_SIZES):
             self.asked.pop("size", None)
         # A link passed to a colleague must show the same orders, whatever lies on their desk.
         several = len(conferences_of(request)) > 1
@@ -153,6 +155,27 @@ class OrderList:
     def filter_count(self) -> int:
         """How many filters of the panel are on."""
         return sum(key in self.asked for key in FILTER_PARAMETERS)
+
+    @property
+    def elsewhere(self) -> list[dict[str, str]]:
+        """The user's other conferences; after a search that found nothing, those where it finds something, first."""
+        others = [each for each in conferences_of(self.request) if each.pk != self.conference.pk]
+        words = {"q": self.asked["q"]} if "q" in self.asked else {}
+        rows = [
+            {
+                "name": each.name,
+                "url": f"{reverse('order_list')}?{urlencode({'conference': each.slug} | words)}",
+                "count": self._found_at(each) if words else "",
+            }
+            for each in others[:MOST_ELSEWHERE]
+        ]
+        return sorted(rows, key=lambda row: not row["count"])
+
+    def _found_at(self, conference: Conference) -> str:
+        """How many the search alone finds at another conference; nothing when none."""
+        asked = OrderFilter({"q": self.asked["q"]}, queryset=Order.objects.all(), conference=conference)
+        found = asked.narrowed(Order.objects.filter(conference=conference))[: COUNT_CAP + 1].count()
+        return said(found) if found else ""
 
     @property
     def sizes(self) -> list[Chip]:

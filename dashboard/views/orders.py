@@ -24,6 +24,8 @@ from dashboard.rows import rows_for
 from dashboard.stripe_links import payment_url
 from dashboard.waiting import waiting_at
 from registration.models import Conference, Order
+from registration.money import format_money
+from registration.services.lines import lines_left, total_of
 from registration.services.notes import add_note
 from registration.services.planner import blocked_reason
 
@@ -107,6 +109,17 @@ def order_row(request: HttpRequest, reference: str) -> HttpResponse:
         raise Http404
     put_on_desk(request, row.record.conference)
     return render(request, "dashboard/includes/_row.html", {"row": row})
+
+
+@require_safe
+@requires("registration.refund_order")
+def order_lines(request: HttpRequest, reference: str) -> HttpResponse:
+    """Say how many line items are ticked and what of them can go back."""
+    order = get_order_or_404(request, reference)
+    ticked = set(request.GET.getlist("lines"))
+    chosen = [row.left_amount for row in lines_left(order) if str(row.line_item.pk) in ticked]
+    context = {"count": len(chosen), "amount": format_money(total_of(chosen), order.currency)}
+    return render(request, "dashboard/orders/_lines_foot.html", context)
 
 
 @require_safe

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PIECES = {
     "home",
     "order_row",
+    "order_lines",
     "changes",
     "order_export",
     "order_account_export",

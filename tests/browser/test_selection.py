@@ -65,3 +65,19 @@ def test_without_a_script_the_form_adds_up(open_page: Callable[..., Page], grace
     with page.expect_download() as download:
         page.get_by_role("button", name="Export the selected orders").click()
     assert crowd[0].reference in download.value.path().read_text()
+
+
+def test_ticked_line_items_say_what_they_come_to_and_open_the_panel(
+    page: Page, find_breaches: Callable[..., list[str]], grace: Any, crowd: list[Order]
+) -> None:
+    sign_in(page, grace)
+    page.goto(f"/orders/{crowd[0].reference}/")
+    page.locator("[name=lines]").check()
+    expect(page.locator("#lines-foot")).to_contain_text("1 item selected, €80.00")
+    assert find_breaches(page) == []
+    page.get_by_role("button", name="Refund selected €80.00…").click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("checkbox", checked=True)).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.locator("#lines-foot").get_by_role("button", name="Clear").click()
+    expect(page.locator("#lines-foot")).not_to_contain_text("selected,")

@@ -187,3 +187,13 @@ def test_the_frame_names_the_conference_of_the_order(
     response = grace_client.get(reverse("order_detail", args=[theirs.reference]))
     assert response.context["desk"].conference == other_conference
     assert grace_client.get(reverse("order_list")).context["desk"].conference == order.conference
+
+
+def test_ticked_line_items_are_added_up_by_the_server(sam_client: Client, order: Order) -> None:
+    line = order.line_items.get()
+
+    foot = sam_client.get(f"/orders/{order.reference}/lines/", {"lines": [line.pk, 999, "x"]}).content.decode()
+
+    assert "1 item selected," in foot
+    assert "Refund selected €80.00…" in foot
+    assert "selected," not in sam_client.get(f"/orders/{order.reference}/lines/").content.decode()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from registration.models import Conference, Membership, OpenItem, Order, Payment, Refund, RefundPart
-from tests.cast import HTMX, make_credit, make_order, make_user, pay
+from tests.cast import HTMX, make_conference, make_credit, make_order, make_user, pay
 
 NewOrder = Callable[..., Order]
 LIST = {**HTMX, "HX-Target": "orders"}
@@ -270,3 +270,32 @@ def test_the_list_asks_no_more_for_more_rows(
         new_order(paid="10.00")
     with django_assert_max_num_queries(7):
         grace_client.get(f"{reverse('order_list')}?q=ada")
+
+
+def test_a_search_that_finds_nothing_says_at_which_conference_it_would(
+    grace_client: Client, grace: Any, conference: Conference, other_conference: Conference, ada: Any, order: Order
+) -> None:
+    third = make_conference("unconf")
+    for place in (other_conference, third):
+        Membership.objects.create(user=grace, conference=place)
+    make_order(other_conference, make_user("mary", "Somerville"), paid="20.00")
+
+    page = grace_client.get("/orders/", {"q": "somerville", "conference": conference.slug}).content.decode()
+
+    assert 'href="/orders/?conference=pycon&amp;q=somerville"' in page
+    assert "1 found" in page
+    assert page.index("conference=pycon") < page.index("conference=unconf&amp;q")
+    assert "none found" in page
+
+
+def test_an_empty_conference_offers_the_others_and_only_ones_own(
+    grace_client: Client, grace: Any, other_conference: Conference, ada: Any
+) -> None:
+    make_order(other_conference, ada, paid="20.00")
+    assert "Your other conferences" not in grace_client.get("/orders/").content.decode()
+
+    Membership.objects.create(user=grace, conference=other_conference)
+    page = grace_client.get("/orders/?conference=djangocon").content.decode()
+
+    assert "No orders yet" in page
+    assert 'href="/orders/?conference=pycon"' in page

@@ -57,6 +57,7 @@ MAY = {
     "order_menu": ALL,
     "order_detail": ALL,
     "order_row": ALL,
+    "order_lines": SETTLE,
     "order_export": FINANCE,
     "order_selection": FINANCE,
     "refund_create": SETTLE,
