@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,6 @@ from dashboard.tables import SORTS
 from dashboard.urls import urlpatterns
 from registration.models import (
     Credit,
-    HistoryEntry,
     OpenItem,
     Order,
     Payment,
@@ -65,8 +65,6 @@ class Samples:
         self.long = Order.objects.select_related("user").get(reference=LONG_REFERENCE)
         self.item = OpenItem.objects.unresolved().order_by("-pk")[0]
         self.event = StripeEvent.objects.order_by("-pk")[0]
-        self.newest = list(Order.objects.order_by("-created_at", "-pk").values_list("reference", flat=True)[:25])
-        self.latest_entry = HistoryEntry.objects.order_by("-pk")[0].pk
 
     def key_for(self, name: str) -> Any:
         """The key that a page of this name takes."""
@@ -131,13 +129,21 @@ def filters(samples: Samples) -> dict[str, dict[str, str]]:
     return found
 
 
-def other_pages(samples: Samples) -> Iterator[Page]:
-    """What is done with a row, and the pages behind it."""
-    shown = urlencode({"after": samples.latest_entry, "shown": ",".join(samples.newest)})
+def live_check(shown: str) -> Asked:
+    """What an open page of the list, given as HTML, asks every few seconds."""
+    found = re.search(r'data-live="([^"]+)" data-at="([^"]*)" data-page="([^"]*)"[^>]* data-mark="([^"]*)"', shown)
+    if found is None:
+        raise SystemExit("The page of orders does not say how to ask for news.")
+    rows = ",".join(re.findall(r'<tr id="(order-[^"]+)"', shown))
+    query = {"at": found[2], "page": found[3], "mark": found[4], "shown": rows}
+    return Asked(f"{found[1]}?{urlencode(query)}", HTMX, status=204)
+
+
+def other_pages(samples: Samples, shown: str) -> Iterator[Page]:
+    """What is done with a row, and the pages behind it; ``shown`` is the page of orders."""
     order, person = samples.plain, samples.long.user
     yield Page("Row of an order", Asked(reverse("order_row", args=[order.reference])), FLOORS["row"])
-    changes = Asked(f"{reverse('order_changes')}?{shown}", HTMX, status=204)
-    yield Page("Live check, nothing new", changes, FLOORS["live"])
+    yield Page("Live check, nothing new", live_check(shown), FLOORS["live"])
     orders = {"an order": order, "a refunded order": samples.refund.order, "an order with a long history": samples.long}
     for words, each in orders.items():
         asked = Asked(reverse("order_detail", args=[each.reference]))

@@ -49,6 +49,7 @@ class Part:
         self.orders, self.database = orders, connection.vendor
         self.rows: list[Row] = []
         self.peaks: dict[str, float] = {}
+        self.pages: list[Page] = []
         self.staff = _staff(STAFF[0])
         self.client, self.admin = Client(), Client()
         self.client.force_login(self.staff)
@@ -85,7 +86,7 @@ class Part:
         self.measure_pages(samples)
         self.measure_searches(samples)
         self.measure_admin()
-        self.measure_server(samples)
+        self.measure_server()
         self.measure_file()
         self.measure_calls()
         self.measure_ledger()
@@ -96,19 +97,27 @@ class Part:
 
     def measure_pages(self, samples: Samples) -> None:
         """Every page beside the floor, or beside the list's first page."""
-        named = [*list_pages(samples), *other_pages(samples)]
-        covered = {"order_list", "order_row", "order_changes", "order_detail", "attendee_detail", "attendee_search"}
-        for page in [*named, *remaining_pages(samples, covered | {"refund_preview"})]:
-            if page in named or self._can_be_looked_at(page):
-                self.measure_page(page)
+        named = [*list_pages(samples), *other_pages(samples, self.shown())]
+        covered = {"order_list", "order_row", "changes", "order_detail", "attendee_detail", "attendee_search"}
+        others = remaining_pages(samples, covered | {"refund_preview"})
+        self.pages = [*named, *(page for page in others if self._can_be_looked_at(page))]
+        for page in self.pages:
+            self.measure_page(page)
         worst, peak = max(self.peaks.items(), key=lambda item: item[1])
         self.add(f"Largest peak memory of a request over idle, MB ({worst})", ratio=round(peak, 1))
 
     def _can_be_looked_at(self, page: Page) -> bool:
-        status = self.client.get(page.asked.path).status_code
-        if status not in (200, 302, 405):
-            print(f"  {page.name}: not measured, it answers {status}", flush=True)
-        return bool(status == 200)
+        """Whether it answers a GET with a page; files are measured apart."""
+        response = self.client.get(page.asked.path)
+        response.close()
+        if response.status_code not in (200, 302, 405):
+            print(f"  {page.name}: not measured, it answers {response.status_code}", flush=True)
+        return response.status_code == 200 and not response.streaming
+
+    def shown(self) -> str:
+        """The page of orders as HTML."""
+        html: str = self.client.get(FIRST.path).content.decode()
+        return html
 
     def measure_page(self, page: Page) -> None:
         """One page, and how it keeps to its number of queries."""
@@ -149,7 +158,7 @@ class Part:
             cost = cost_of(self.admin, Asked(ADMIN + query), FLOOR)
             self.add_cost(f"Admin yardstick, {words}", cost, ratio=round(cost.ratio, 2))
 
-    def measure_server(self, samples: Samples) -> None:
+    def measure_server(self) -> None:
         """Many clients at the real server, and what a worker keeps after every page."""
         session = self.client.cookies["sessionid"].value
         with web.serve(2, session) as server:
@@ -170,7 +179,7 @@ class Part:
             )
         with web.serve(1, session) as server:
             for _round in range(2):
-                for page in (*list_pages(samples), *other_pages(samples), *remaining_pages(samples, set())):
+                for page in self.pages:
                     if page.asked.data is None:
                         server.open(page.asked.path).read()
             target = Target(110, "at most 110 MB")
