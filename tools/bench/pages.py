@@ -17,7 +17,6 @@ from registration.models import (
     OpenItem,
     Order,
     Payment,
-    Refund,
     RefundPart,
     StripeEvent,
 )
@@ -57,8 +56,9 @@ class Samples:
         middle = Order.objects.order_by("pk")[Order.objects.count() // 2].pk
         paid = Order.objects.filter(pk__gte=middle, status=Order.Status.PAID, payments__method=Payment.Method.STRIPE)
         self.plain = paid.filter(billing_company__gt="").order_by("pk").select_related("user")[0]
-        self.refund = Refund.objects.filter(pk__gte=Refund.objects.count() // 2, state="succeeded").order_by("pk")[0]
-        self.part = self.refund.parts.exclude(stripe_refund_id=None)[0]
+        sent = RefundPart.objects.filter(state=RefundPart.State.SUCCEEDED, stripe_refund_id__isnull=False)
+        self.part = sent.order_by("pk").select_related("refund__order")[sent.count() // 2]
+        self.refund = self.part.refund
         self.payment = self.plain.payments.get()
         self.pending = Order.objects.filter(status=Order.Status.PENDING).order_by("-pk")[0]
         self.credit = Credit.objects.filter(status=Credit.Status.AVAILABLE).order_by("-pk")[0]
@@ -69,8 +69,7 @@ class Samples:
     def key_for(self, name: str) -> Any:
         """The key that a page of this name takes."""
         kinds = {"refund": self.refund, "credit": self.credit, "attendee": self.plain.user, "event": self.event}
-        part = RefundPart.objects.order_by("pk")[0]
-        kinds |= {"attention": self.item, "manual": part, "order": self.plain}
+        kinds |= {"attention": self.item, "manual": self.part, "part": self.part, "order": self.plain}
         return next((row.pk for kind, row in kinds.items() if name.startswith(kind)), self.plain.pk)
 
 
