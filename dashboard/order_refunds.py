@@ -11,7 +11,7 @@ from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
-from registration.sentences import Step, holder, steps
+from registration.sentences import Step, ended_because, holder, steps
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         refund=refund,
         amount=format_money(refund.amount, refund.currency),
         where=", ".join(places) or str(refund.get_destination_display()),
-        why=refund.refusal or reason,
+        why=ended_because(refund) or reason,
         who=_who(refund),
         steps=steps(refund) if refund.is_open else [],
         holders=list(dict.fromkeys(holder(part) for part in parts)),

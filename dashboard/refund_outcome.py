@@ -17,6 +17,7 @@ from dashboard.refund_panel import attendee_name, money, where
 from dashboard.rows import row_for
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING, State
+from registration.sentences import ended_because
 
 Channel = RefundPart.Channel
 
@@ -221,7 +222,7 @@ def verifying_text(refund: Refund) -> str:
 
 def refused_text(refund: Refund) -> str:
     """The cause in words, whether money moved, what to do now."""
-    cause = (refund.refusal or str(State(refund.state).label)).rstrip(".")
+    cause = (ended_because(refund) or str(State(refund.state).label)).rstrip(".")
     moved = _("No money moved.")
     told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
     if refund.state != State.FAILED:

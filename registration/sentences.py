@@ -213,6 +213,17 @@ def steps(refund: Refund) -> list[Step]:
     ]
 
 
+def ended_because(refund: Refund) -> str:
+    """Why a refund went no further, in the reader's language; empty when nothing is known. Reads ``refund.parts``."""
+    if refund.refusal:
+        return refund.refusal
+    if refund.state == State.REJECTED:
+        return _("Withdrawn by whoever proposed it.")
+    if refund.state == State.CANCELED and not any(part.sent_at for part in refund.parts.all()):
+        return _("Taken back before it was sent.")
+    return ""
+
+
 def waits_for_a_hand(refund: Refund) -> bool:
     """Whether nothing but a transfer by hand is missing. Reads ``refund.parts``."""
     moving = [part for part in refund.parts.all() if part.state == State.PENDING]

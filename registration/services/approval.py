@@ -99,7 +99,6 @@ def withdraw_refund(refund: Refund, *, staff_user: Any) -> Refund:
     check_waits(fresh)
     if fresh.requested_by_id != staff_user.pk:
         raise RefundError(_("Only whoever proposed it can withdraw it."))
-    fresh.refusal = _("Withdrawn by whoever proposed it.")
     _end_waiting(order, fresh, State.REJECTED, resolution="Withdrawn.")
     record(order, "refund_withdrawn", actor=staff_user, refund=fresh, facts=_facts(fresh))
     settle_order(order)

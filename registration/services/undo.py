@@ -45,8 +45,7 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
         # Raised inside the transaction: when only some parts could be cancelled, none is.
         raise RefundError(_("%(number)s cannot be undone: it is not waiting to be sent any more.") % {"number": fresh})
     fresh.state, fresh.hold_until = State.CANCELED, None
-    fresh.refusal = _("Taken back before it was sent.")
-    fresh.save(update_fields=["state", "hold_until", "refusal", "updated_at"])
+    fresh.save(update_fields=["state", "hold_until", "updated_at"])
     facts = {"number": fresh.number, "amount": fresh.amount, "currency": fresh.currency}
     record(order, "refund_undone", actor=staff_user, refund=fresh, facts=facts)
     for part in fresh.parts.all():
