@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,9 +62,22 @@ class Api:
         self._base_url = base_url
         self._wait = wait
         self._idempotency = Idempotency(store, clock)
+        self._serving: set[int] = set()
+
+    def serving(self) -> int:
+        """Return how many requests are being served."""
+        return len(self._serving)
 
     def handle(self, request: Request) -> Answer:
         """Serve one request."""
+        me = threading.get_ident()
+        self._serving.add(me)
+        try:
+            return self._handle(request)
+        finally:
+            self._serving.discard(me)
+
+    def _handle(self, request: Request) -> Answer:
         request_id = new_id("req")
         key = (request.headers.get("Idempotency-Key") or None) if request.method == "POST" else None
         try:

@@ -25,12 +25,21 @@ Body = dict[str, Any]
 class Control:
     """Serves one control request at a time, as plain functions of its body."""
 
-    def __init__(self, store: Store, clock: Clock, ordered: Faults, dispatcher: Dispatcher, base_url: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ordered: Faults,
+        dispatcher: Dispatcher,
+        base_url: str,
+        serving: Callable[[], int],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._faults = ordered
         self._dispatcher = dispatcher
         self._base_url = base_url
+        self._serving = serving
         self._handlers: dict[tuple[str, str], Callable[[Body], Body]] = {
             ("GET", "health"): self._health,
             ("GET", "faults"): lambda body: {"faults": self._faults.pending(), "known": faults.ALL},
@@ -111,6 +120,7 @@ class Control:
             "api_version": API_VERSION,
             "now": self._clock.now(),
             "faults": len(self._faults.pending()),
+            "serving": self._serving(),
         }
 
     def _add_fault(self, body: Body) -> Body:

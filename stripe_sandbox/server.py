@@ -58,7 +58,7 @@ class SandboxServer:
         self.dispatcher = Dispatcher(self.store, self.clock, self.url)
         self.stopping = threading.Event()
         self.api = Api(self.store, self.clock, self.faults, self.url, self.stopping.wait)
-        self.control = Control(self.store, self.clock, self.faults, self.dispatcher, self.url)
+        self.control = Control(self.store, self.clock, self.faults, self.dispatcher, self.url, self.api.serving)
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.1,), name="sandbox-http", daemon=True),
             threading.Thread(target=self._repeat, args=(self._run_outcomes,), name="sandbox-outcomes", daemon=True),

@@ -445,17 +445,22 @@ class Desk(RuleBasedStateMachine):
         return found[which % len(found)] if found else None
 
 
-@pytest.mark.django_db
-def test_the_promise_holds(sandbox: "SandboxServer", monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def desk(sandbox: "SandboxServer", monkeypatch: pytest.MonkeyPatch) -> type[Desk]:
+    """A desk at which nobody waits long."""
     monkeypatch.setattr(stripe_gateway, "NETWORK_RETRIES", 0)
     monkeypatch.setattr(stripe_gateway, "READ_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(sending, "BUSY_PAUSES", ())
     monkeypatch.setattr(compare_asking, "PER_SECOND", 1000)
     stripe_gateway._client.cache_clear()
     Desk.server = sandbox
+    return Desk
 
+
+@pytest.mark.django_db
+def test_the_promise_holds(desk: type[Desk]) -> None:
     run_state_machine_as_test(
-        Desk,
+        desk,
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
@@ -463,3 +468,20 @@ def test_the_promise_holds(sandbox: "SandboxServer", monkeypatch: pytest.MonkeyP
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_desk_that_trusts_an_old_key_is_found(desk: type[Desk], monkeypatch: pytest.MonkeyPatch, safe: bool) -> None:
+    """The model is no use unless it can fail: a key that is sent again after Stripe forgot it pays twice."""
+    monkeypatch.setattr("tests.registration.test_promise_stateful.note", lambda _words: None)
+    if not safe:
+        monkeypatch.setattr(sending, "_key_is_safe", lambda _part: True)
+    story = desk()
+    story.open()
+    story.refund(amount=500, destination="CARD", bad_day="garbage_after_commit", cut="", twice=False)
+    story.a_day_passes()
+    story.worker(bad_day="", cut="")
+
+    with nullcontext() if safe else pytest.raises(AssertionError):
+        story.a_decision_moves_at_most_its_sum()

@@ -4,12 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.registration.books import KEY, refund_at_stripe, seed
+from tests.registration.desk import fault
 from tests.settings import TEST_DB
 from tools.torture import __main__ as torture
+from tools.torture.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 3
@@ -67,3 +75,15 @@ def test_one_finding_is_a_failure(monkeypatch: pytest.MonkeyPatch, kind: str) ->
 @pytest.mark.parametrize("program", ["raise SystemExit(3)", "pass", said(runs=0)])
 def test_runs_that_are_missing_are_a_failure(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     assert play(monkeypatch, program) == 1
+
+
+def test_a_day_waits_for_what_is_on_its_way(sandbox: "SandboxServer", background: ThreadPoolExecutor) -> None:
+    seed(sandbox)
+    stripe = Sandbox(sandbox.url, KEY)
+    with fault(sandbox, "slow", seconds=0.5):
+        asked = background.submit(refund_at_stripe, sandbox, 100)
+        while not stripe.serving():
+            assert not asked.done()
+        asked.result()
+
+    assert stripe.serving() == 0

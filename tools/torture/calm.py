@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
@@ -32,14 +33,23 @@ DAY = timedelta(hours=25)
 log = logging.getLogger("registration.torture")
 
 
-def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff) -> bool:
-    """Let everything end by events and the resolver alone, with late failures in between; whether it did in time."""
+def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff, hush: Callable[[], None]) -> bool:
+    """Let everything end by events and the resolver alone, with late failures in between; whether it did in time.
+
+    Args:
+        conference: Of this run.
+        sandbox: Its account.
+        rng: Decides what happens.
+        staff: Who decides about what waits.
+        hush: Ends every process that could be asking Stripe.
+    """
     sandbox.control("faults", "DELETE")
     sandbox.control("webhooks", "DELETE")
     sandbox.control("webhooks", **QUICK_WEBHOOKS)
     decide_proposals(conference, rng, staff)
     if rng.random() < 0.2 and open_parts(conference).exists():
-        time.sleep(LONGER_THAN_PATIENCE)  # What is still on its way to Stripe gets there before a day is over.
+        hush()  # Nobody takes a day over one request.
+        wait_until_idle(sandbox)
         a_day_passes(conference, sandbox)
     quiet = become_quiet(conference, sandbox)
     sandbox.control("balance", available={"usd": ENOUGH})
@@ -78,6 +88,14 @@ def compare(conference: Conference) -> list[str]:
 def open_parts(conference: Conference) -> QuerySet[RefundPart]:
     """Parts whose outcome is not known."""
     return RefundPart.objects.filter(refund__order__conference=conference, state__in=OPEN, channel="STRIPE")
+
+
+def wait_until_idle(sandbox: Sandbox) -> None:
+    """Let what is on its way to Stripe get there."""
+    until = time.monotonic() + QUIET_WITHIN_SECONDS
+    time.sleep(LONGER_THAN_PATIENCE)
+    while sandbox.serving() and time.monotonic() < until:
+        time.sleep(LONGER_THAN_PATIENCE)
 
 
 def a_day_passes(conference: Conference, sandbox: Sandbox) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -71,21 +70,26 @@ def _run(work: Callable[[], object], kill_at: str) -> int:
     return 0
 
 
-def kill_a_child(parent: int, rng: Random) -> bool:
-    """SIGKILL one of a process's children, as far as this system lists them."""
+def children_of(parent: int) -> list[int]:
+    """A process's children, as far as this system lists them."""
     with contextlib.suppress(OSError):
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
-        if children:
-            os.kill(int(rng.choice(children)), signal.SIGKILL)
-            return True
+        return [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split()]
+    return []
+
+
+def kill_children(parent: int) -> int:
+    """SIGKILL all of a process's children; returns how many there were."""
+    return sum(_killed(child) for child in children_of(parent))
+
+
+def kill_a_child(parent: int, rng: Random) -> bool:
+    """SIGKILL one of a process's children."""
+    children = children_of(parent)
+    return bool(children) and _killed(rng.choice(children))
+
+
+def _killed(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+        return True
     return False
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is so; whether it became so in time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True

@@ -55,6 +55,10 @@ class Sandbox:
         headers = {"Authorization": f"Bearer {self.key}"}
         return self._open(Request(f"{self.base}/v1/refunds", form, headers))  # noqa: S310
 
+    def serving(self) -> int:
+        """How many requests it is serving."""
+        return int(self._open(Request(f"{self.base}/_sandbox/health"))["serving"])  # noqa: S310
+
     def waiting(self) -> int:
         """How many deliveries are still to be made."""
         return int(self._open(Request(f"{self.base}/_sandbox/webhooks/waiting"))["waiting"])  # noqa: S310
