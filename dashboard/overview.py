@@ -87,7 +87,7 @@ class Overview:
     @property
     def refund_count(self) -> int:
         """How many refunds that were."""
-        return figures.refund_count(self.conference, self.first, self.today)
+        return sum(count for _reason, _amount, count in self._by_reason)
 
     @property
     def refunded_words(self) -> str:
@@ -177,13 +177,15 @@ class Overview:
     @cached_property
     def credit(self) -> dict[str, Any]:
         """What is owed as credit, day by day and by age."""
-        owed, changes = figures.credit_by_day(self.conference, self.first)
-        opening, points = owed, []
+        changes = figures.credit_by_day(self.conference, self.first)
+        ages = figures.credit_by_age(self.conference, self.today)
+        # What is owed now is kept on the credits, so nothing from before the period has to be added up.
+        opening = sum((amount for _days, amount, _count in ages), ZERO) - sum(changes.values(), ZERO)
+        owed, points = opening, []
         for span in self._spans:
             owed += sum((change for day, change in changes.items() if span.first <= day <= span.last), ZERO)
             points.append((span.label, owed))
         soon = figures.expiring_credit(self.conference, self.now, self.now + timedelta(days=30))
-        ages = figures.credit_by_age(self.conference, self.today)
         return {
             "owed": self._money(owed),
             "opening": self._money(opening),
@@ -201,9 +203,13 @@ class Overview:
     # Reasons and what is stuck
 
     @cached_property
+    def _by_reason(self) -> list[tuple[str, Decimal, int]]:
+        return figures.by_reason(self.conference, self.first, self.today)
+
+    @cached_property
     def reasons(self) -> list[dict[str, Any]]:
         """Why refunds of the period were given."""
-        rows = figures.by_reason(self.conference, self.first, self.today)
+        rows = self._by_reason
         kept = [(reason or _("No reason given"), amount, count) for reason, amount, count in rows[:MOST_REASONS]]
         if rest := rows[MOST_REASONS:]:
             kept.append((_("Other reasons"), sum((row[1] for row in rest), ZERO), sum(row[2] for row in rest)))

@@ -83,12 +83,6 @@ def refunded_before(conference: Conference, day: date) -> Decimal:
     return quantize_money(parts.aggregate(amount=Sum("amount"))["amount"])
 
 
-def refund_count(conference: Conference, since: date, until: date) -> int:
-    """How many refunds of some days (the last included) count as refunded."""
-    parts = _between(_parts(conference).filter(state__in=ACCEPTED), conference, since, until)
-    return int(parts.aggregate(count=Count("refund", distinct=True))["count"])
-
-
 def paid_until(conference: Conference, days: Sequence[date]) -> list[Decimal]:
     """What was paid on orders placed before each of these rising days; the first takes all that came earlier."""
     starts: list[date | None] = [None, *days[:-1]] if days else []
@@ -101,18 +95,16 @@ def paid_until(conference: Conference, days: Sequence[date]) -> list[Decimal]:
     return totals
 
 
-def credit_by_day(conference: Conference, since: date) -> tuple[Decimal, dict[date, Decimal]]:
-    """What was owed as credit when a day began, and by how much it changed on each day from then on."""
-    entries = CreditEntry.objects.filter(credit__conference=conference).order_by()
-    start = midnight(since, conference)
-    before = quantize_money(entries.filter(created_at__lt=start).aggregate(amount=Sum("amount"))["amount"])
+def credit_by_day(conference: Conference, since: date) -> dict[date, Decimal]:
+    """By how much the credit owed changed on each day from one on."""
     by_day = (
-        entries.filter(created_at__gte=start)
+        CreditEntry.objects.filter(credit__conference=conference, created_at__gte=midnight(since, conference))
+        .order_by()
         .annotate(day=TruncDate("created_at", tzinfo=ZoneInfo(conference.timezone)))
         .values_list("day")
         .annotate(amount=Sum("amount"))
     )
-    return before, {day: quantize_money(amount) for day, amount in by_day}
+    return {day: quantize_money(amount) for day, amount in by_day}
 
 
 def credit_by_age(conference: Conference, today: date) -> list[tuple[int | None, Decimal, int]]:
@@ -149,9 +141,8 @@ def by_reason(conference: Conference, since: date, until: date) -> list[tuple[st
 def stuck_items(conference: Conference) -> QuerySet[OpenItem]:
     """Refunds that wait for somebody, the longest first."""
     waiting = OpenItem.objects.unresolved().filter(conference=conference, kind__in=STUCK, refund__isnull=False)
-    return waiting.select_related("refund", "order__user", "order__conference", "conference").order_by(
-        "opened_at", "pk"
-    )
+    related = waiting.select_related("order", "refund__order__user", "conference").prefetch_related("refund__parts")
+    return related.order_by("opened_at", "pk")
 
 
 def stuck_amount(conference: Conference) -> Decimal:

@@ -145,6 +145,7 @@ class CreditEntry(models.Model):
 
         ordering = ("pk",)
         constraints = [models.CheckConstraint(condition=~Q(amount=0), name="credit_entry_moves_something")]
+        indexes = [models.Index(fields=["created_at"], name="credit_entry_by_day")]
 
     def __str__(self) -> str:
         """What, how much."""

@@ -207,7 +207,8 @@ class RefundPart(models.Model):
                 fields=["state", "id"],
                 name="refund_part_unsettled",
                 condition=Q(state__in=["requested", "unconfirmed", "pending", "requires_action"]),
-            )
+            ),
+            models.Index(fields=["created_at"], name="refund_part_by_day"),
         ]
 
     def __str__(self) -> str:
