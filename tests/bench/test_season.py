@@ -12,6 +12,7 @@ from tools.bench.season import LONG_REFERENCE, build
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
+FOUND_BY = ("id", "search_text")
 BALANCES = ("id", "refunded_amount", "reserved_amount", "refundable_amount")
 
 
@@ -38,6 +39,16 @@ def test_its_balances_are_those_that_the_database_would_have_kept() -> None:
         cursor.execute("UPDATE registration_payment SET status = status")
 
     assert balances() == before
+
+
+def test_its_orders_are_found_by_the_words_that_the_database_would_have_kept() -> None:
+    build(1_500, now=NOW, long=40)
+    before = list(Order.objects.order_by("pk").values_list(*FOUND_BY))
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE registration_order SET search_text = ''")
+
+    assert list(Order.objects.order_by("pk").values_list(*FOUND_BY)) == before
 
 
 def test_everything_happens_in_it() -> None:

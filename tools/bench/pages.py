@@ -86,6 +86,7 @@ def search_forms(samples: Samples) -> dict[str, str]:
         "reference": order.reference,
         "Stripe id": samples.payment.stripe_payment_intent_id,
         "Stripe refund id": samples.part.stripe_refund_id or "",
+        "card's last four digits": samples.payment.card_last4,
         "two letters": last[:2].lower(),
         "no match": "zzyzxqq",
     }

@@ -136,7 +136,7 @@ class Part:
             asked = Asked(listing(q=text))
             cost = cost_of(self.client, asked, FLOOR)
             self.add_cost(f"Search, {words}", cost, FLOORS["search"], round(cost.ratio, 2))
-            if words.startswith("Stripe"):
+            if words.startswith(("Stripe", "card")):
                 continue  # The yardstick searches no payments.
             admin = cost_of(self.admin, Asked(f"{ADMIN}?q={text.replace('@', '%40').replace(' ', '+')}"))
             self.add_cost(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from django.db.models import Field, Max, Model
-
-from registration.search import SearchTextField
 
 
 class Table:
@@ -21,7 +18,6 @@ class Table:
         fields = [field for field in model._meta.concrete_fields if not field.generated]
         self.columns = [(str(field.column), plain_default(field)) for field in fields]
         self.names = frozenset(column for column, _default in self.columns)
-        self.searched = [field for field in fields if isinstance(field, SearchTextField)]
         self.rows: list[list[Any]] = []
         self.last: int = model._default_manager.aggregate(last=Max("pk"))["last"] or 0
 
@@ -38,10 +34,6 @@ class Table:
         """
         if "id" not in given:
             given["id"] = self.next_key()
-        for field in self.searched:
-            if field.column not in given:
-                row: Any = SimpleNamespace(**given)
-                given[str(field.column)] = field.pre_save(row, True)
         if not given.keys() <= self.names:
             raise TypeError(f"{self.name} has no column {given.keys() - self.names}")
         self.rows.append([given.get(column, default) for column, default in self.columns])
