@@ -37,7 +37,8 @@ new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
   if (entry.interactionId && entry.duration > window.slowest) {
     window.slowest = entry.duration;
-    window.slowestAt = `${entry.name} on ${entry.target?.id || entry.target?.className || entry.target?.nodeName}`;
+    const own = Math.round(entry.processingEnd - entry.processingStart);
+    window.slowestAt = `${entry.name} on ${entry.target?.id || entry.target?.nodeName}, ${own} ms of it scripts`;
   }
 })).observe({ type: "event", durationThreshold: 16, buffered: true });
 """
