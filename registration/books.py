@@ -55,6 +55,7 @@ class Kind(TextChoices):
     RESTORED = "restored", _("Credit restored")
     LAPSED = "expired", _("Credit expired")
     VOIDED = "voided", _("Credit voided")
+    RECALLED = "recalled", _("Credit taken back")
     CHANGED = "adjusted", _("Credit adjusted")
     PAID_OUT = "paid_out", _("Credit paid to the card")
 
@@ -220,7 +221,7 @@ def _counterpart() -> Case:
     not_paid_any_more = Q(payment__isnull=False) & ~Q(payment__status__in=Payment.CAPTURED)
     return _choose(
         (Q(kind=Entry.APPLIED) | (Q(kind=Entry.RESTORED) & not_paid_any_more), Account.SALES),
-        (Q(kind__in=[Entry.RESTORED, Entry.PAID_OUT]), Account.REFUNDS),
+        (Q(kind__in=[Entry.RESTORED, Entry.PAID_OUT, Entry.RECALLED]), Account.REFUNDS),
         (Q(kind__in=[Entry.ISSUED, Entry.VOIDED]) & gift, Account.GOODWILL),
         (Q(kind__in=[Entry.ISSUED, Entry.VOIDED]) & unlinked, Account.BEFORE),
         (Q(kind=Entry.ISSUED) | loose_and_voided, Account.REFUNDS),

@@ -60,7 +60,7 @@ def balance_of(credits: Iterable[Credit], currency: str) -> Balance:
         available=sum((credit.remaining_amount for credit in held if credit.is_spendable), ZERO),
         used=-(moved(CreditEntry.Kind.APPLIED) + moved(CreditEntry.Kind.RESTORED)),
         expired=lapsed - moved(CreditEntry.Kind.EXPIRED),
-        voided=-moved(CreditEntry.Kind.VOIDED),
+        voided=-moved(CreditEntry.Kind.VOIDED) - moved(CreditEntry.Kind.RECALLED),
     )
 
 

@@ -123,6 +123,8 @@ class CreditEntry(models.Model):
         RESTORED = "RESTORED", _("Restored")
         EXPIRED = "EXPIRED", _("Expired")
         VOIDED = "VOIDED", _("Voided")
+        RECALLED = "RECALLED", _("Taken back")
+        """The refund that it was issued for came back, because the card got the same money."""
         ADJUSTED = "ADJUSTED", _("Adjusted")
         PAID_OUT = "PAID_OUT", _("Paid to the card")
 

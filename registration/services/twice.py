@@ -77,62 +77,84 @@ def _settle(item: OpenItem, order: Order, payment: Payment, snapshot: RefundSnap
         resolve_item(item, staff_user=staff_user, resolution=_("It came back at Stripe, so nothing went out twice."))
         return
     payment.refresh_from_db()
+    order.refresh_from_db()
+    if snapshot.amount > order.refundable_amount:
+        _give_notes_refunds(order, payment)
     shares = _shares(order, payment, snapshot)
-    keys = [credit.pk for credit, *_rest in shares]
+    keys = [part.credit.pk for part, _take in shares if part.credit]
     list(Credit.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
-    rest = [(credit, amount - take) for credit, amount, take, part in shares if part is None and amount > take]
-    for credit, _amount, take, part in shares:
-        _take(order, credit, take, part, snapshot, staff_user)
+    for part, take in shares:
+        _recall(order, part, take, snapshot, staff_user)
+        _end_part(order, part, part.amount - take, staff_user)
     refund = import_refund(payment, snapshot).refund
-    for credit, amount in rest:
-        _keep(order, credit, amount, staff_user)
     settle_order(order)
-    item.refresh_from_db()
-    if item.resolved_at is None:
-        resolve_item(item, staff_user=staff_user, resolution=_resolution(order, refund, shares))
+    resolve_item(item, staff_user=staff_user, resolution=_resolution(order, refund, shares))
 
 
-Share = tuple[Credit, Decimal, Decimal, RefundPart | None]
-"""A credit, what of the order it stands for, how much of that is taken, and the part that made it, if one did."""
+Share = tuple[RefundPart, Decimal]
+"""A part that became credit, and how much of it gives way."""
+
+
+def _give_notes_refunds(order: Order, payment: Payment) -> None:
+    """Write down the refunds that notes made by hand stand for, so that they can give way like any other."""
+    notes = order.issued_credits.filter(refund__isnull=True, kind=Credit.Kind.REFUND)
+    for credit in notes.exclude(status=Credit.Status.VOIDED).order_by("pk"):
+        refund = Refund.objects.create(
+            order=order,
+            amount=credit.amount,
+            currency=order.currency,
+            destination=Refund.Destination.CREDIT,
+            state=State.SUCCEEDED,
+            reason=_("Credit note written by hand"),
+            requested_by_id=credit.issued_by_id,
+        )
+        Credit.objects.filter(pk=credit.pk).update(refund=refund)
+        left = credit.amount
+        others = order.payments.exclude(pk=payment.pk).filter(refundable_amount__gt=0).order_by("pk")
+        for each in (Payment.objects.get(pk=payment.pk), *others):
+            if (share := min(left, each.refundable_amount)) > 0:
+                _write_part(refund, each, credit, share)
+                left -= share
+
+
+def _write_part(refund: Refund, payment: Payment, credit: Credit, amount: Decimal) -> None:
+    RefundPart.objects.create(
+        refund=refund,
+        payment=payment,
+        channel=Channel.STORE_CREDIT,
+        amount=amount,
+        currency=refund.currency,
+        state=State.SUCCEEDED,
+        credit=credit,
+        settled_at=timezone.now(),
+    )
 
 
 def _shares(order: Order, payment: Payment, snapshot: RefundSnapshot) -> list[Share]:
-    """Which credits give way: first those that this payment became, then notes that only the order knows."""
+    """Which parts of the payment that became credit give way, the newest first, until there is room."""
     shares: list[Share] = []
+    payment.refresh_from_db()
     left = snapshot.amount - payment.refundable_amount
     made = payment.refund_parts.filter(channel=Channel.STORE_CREDIT, state=State.SUCCEEDED, credit__isnull=False)
-    for part in made.select_related("refund", "credit").order_by("-pk"):
-        if left > 0 and part.credit is not None:
-            shares.append((part.credit, part.amount, min(left, part.amount), part))
-            left -= shares[-1][2]
+    for part in made.select_related("refund", "credit", "payment").order_by("-pk"):
+        if left > 0:
+            shares.append((part, min(left, part.amount)))
+            left -= shares[-1][1]
     if left > 0:
         raise RefundError(
             _("No credit that this payment became can make up for %(amount)s. Finance can settle it with a note.")
             % {"amount": format_money(left, order.currency)}
         )
-    gained = sum((take for _credit, _amount, take, _part in shares), ZERO)
-    left = snapshot.amount - (order.refundable_amount + gained)
-    notes = order.issued_credits.filter(refund__isnull=True, kind=Credit.Kind.REFUND)
-    for credit in notes.exclude(status=Credit.Status.VOIDED).order_by("-pk"):
-        if left > 0:
-            shares.append((credit, credit.amount, min(left, credit.amount), None))
-            left -= shares[-1][2]
     return shares
 
 
-def _take(
-    order: Order, credit: Credit, take: Decimal, part: RefundPart | None, snapshot: RefundSnapshot, staff_user: Any
-) -> None:
-    """Take ``take`` off one credit, as far as it is unspent, and free what it stood for."""
-    credit.refresh_from_db()
-    taken = min(take, credit.remaining_amount)
-    _lower(order, credit, taken, snapshot, staff_user)
-    if part is not None:
-        _end_part(order, part, part.amount - take, staff_user)
-    else:
-        # The note counts as refunded by itself; from now on only what is kept of it does, as a refund of its own.
-        Credit.objects.filter(pk=credit.pk).update(kind=Credit.Kind.GOODWILL)
-    if spent := take - taken:
+def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnapshot, staff_user: Any) -> None:
+    """Take ``take`` off the part's credit; what of it was spent is borne by the house, and shown."""
+    credit = Credit.objects.get(refund_parts=part.pk)
+    spent = take - min(take, credit.remaining_amount)
+    reason = _("Refunded at Stripe as well, %(id)s") % {"id": snapshot.id}
+    if spent:
+        _enter(credit, CreditEntry.Kind.ADJUSTED, spent, order, staff_user, _("It had been spent. %s") % reason)
         open_item(
             OpenItem.Kind.CREDIT_SPENT,
             f"credit:{credit.pk}:{snapshot.id}",
@@ -140,25 +162,18 @@ def _take(
             order=order,
             facts={"amount": str(spent), "currency": credit.currency, "why": TAKEN_BACK},
         )
-
-
-def _lower(order: Order, credit: Credit, amount: Decimal, snapshot: RefundSnapshot, staff_user: Any) -> None:
-    if not amount:
-        return
-    CreditEntry.objects.create(
-        credit=credit,
-        kind=CreditEntry.Kind.VOIDED,
-        amount=-amount,
-        order=order,
-        actor=staff_user,
-        reason=_("Refunded at Stripe as well, %(id)s") % {"id": snapshot.id},
-    )
+    _enter(credit, CreditEntry.Kind.RECALLED, -take, order, staff_user, reason)
     credit.refresh_from_db()
     if not credit.remaining_amount:
         credit.status = Credit.Status.VOIDED
         credit.save(update_fields=["status", "updated_at"])
-    facts = {"amount": amount, "currency": credit.currency, "credit": credit.number}
-    record(order, "credit_taken_back", actor=staff_user, facts=facts)
+    if take > spent:
+        facts = {"amount": take - spent, "currency": credit.currency, "credit": credit.number}
+        record(order, "credit_taken_back", actor=staff_user, facts=facts)
+
+
+def _enter(credit: Credit, kind: str, amount: Decimal, order: Order, staff_user: Any, reason: str) -> None:
+    CreditEntry.objects.create(credit=credit, kind=kind, amount=amount, order=order, actor=staff_user, reason=reason)
 
 
 def _end_part(order: Order, part: RefundPart, kept: Decimal, staff_user: Any) -> None:
@@ -167,46 +182,22 @@ def _end_part(order: Order, part: RefundPart, kept: Decimal, staff_user: Any) ->
     part.save(update_fields=["state", "settled_at", "failure_reason"])
     settle_refund(order, part.refund, actor=staff_user)
     if kept and part.credit is not None:
-        _keep_on(order, part.payment, part.credit, kept, staff_user, retry_of=part.refund)
-
-
-def _keep(order: Order, credit: Credit, amount: Decimal, staff_user: Any) -> None:
-    """What is kept of a note that no part stands for, over the payments that have room for it."""
-    for payment in order.payments.filter(refundable_amount__gt=0).order_by("pk"):
-        share = min(amount, payment.refundable_amount)
-        if share > 0:
-            _keep_on(order, payment, credit, share, staff_user, retry_of=None)
-            amount -= share
-
-
-def _keep_on(
-    order: Order, payment: Payment, credit: Credit, amount: Decimal, staff_user: Any, *, retry_of: Refund | None
-) -> None:
-    refund = Refund.objects.create(
-        order=order,
-        amount=amount,
-        currency=order.currency,
-        destination=Refund.Destination.CREDIT,
-        state=State.SUCCEEDED,
-        reason=_("The rest of %(credit)s stays credit") % {"credit": credit.number},
-        retry_of=retry_of,
-        requested_by=staff_user,
-    )
-    RefundPart.objects.create(
-        refund=refund,
-        payment=payment,
-        channel=Channel.STORE_CREDIT,
-        amount=amount,
-        currency=order.currency,
-        state=State.SUCCEEDED,
-        credit=credit,
-        settled_at=timezone.now(),
-    )
+        refund = Refund.objects.create(
+            order=order,
+            amount=kept,
+            currency=order.currency,
+            destination=Refund.Destination.CREDIT,
+            state=State.SUCCEEDED,
+            reason=_("The rest of %(credit)s stays credit") % {"credit": part.credit.number},
+            retry_of=part.refund,
+            requested_by=staff_user,
+        )
+        _write_part(refund, part.payment, part.credit, kept)
 
 
 def _resolution(order: Order, refund: Refund, shares: list[Share]) -> str:
-    taken = sum((take for _credit, _amount, take, _part in shares), ZERO)
-    numbers = ", ".join(credit.number for credit, *_rest in shares)
+    taken = sum((take for _part, take in shares), ZERO)
+    numbers = ", ".join(part.credit.number for part, _take in shares if part.credit)
     values = {"amount": format_money(taken, order.currency), "credits": numbers, "number": refund.number}
     if not shares:
         return _("There was room by now; it is in the books as %(number)s.") % values

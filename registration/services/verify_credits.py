@@ -20,7 +20,7 @@ Kind = CreditEntry.Kind
 EMPTIED_BY = {
     Credit.Status.APPLIED: {Kind.APPLIED, Kind.ADJUSTED},
     Credit.Status.EXPIRED: {Kind.EXPIRED, Kind.ADJUSTED},
-    Credit.Status.VOIDED: {Kind.VOIDED, Kind.ADJUSTED, Kind.PAID_OUT},
+    Credit.Status.VOIDED: {Kind.VOIDED, Kind.RECALLED, Kind.ADJUSTED, Kind.PAID_OUT},
     Credit.Status.PAID_OUT: {Kind.PAID_OUT},
 }
 """Which last entry may have left nothing of a credit in each status."""

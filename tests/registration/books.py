@@ -110,7 +110,8 @@ def store_all(conference: Conference, sandbox: "SandboxServer", *, backwards: bo
 
 
 def assert_books_agree() -> None:
-    assert [str(finding) for finding in Ledger().findings()] == []
+    found = [str(finding) for finding in Ledger().findings()]
+    assert found == [], found
 
 
 def refund_at_stripe(sandbox: "SandboxServer", amount_minor: int = 4000, **metadata: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from registration.models import Credit, OpenItem, Order, Refund, RefundPart, Str
 from registration.models.refund import State
 from registration.sentences import sentence
 from registration.services.attention import acknowledge
+from registration.services.credit import CreditService
 from registration.services.errors import RefundError
 from registration.services.events import process, process_due
 from registration.services.external import apply_refund
@@ -260,7 +261,7 @@ def test_it_is_taken_in_by_itself_once_there_is_room(sandbox: "SandboxServer", o
     with pytest.raises(IntegrityError):
         apply_refund(order.conference, snapshot)
 
-    Credit.objects.filter(pk=credit.pk).update(kind=Credit.Kind.GOODWILL)
+    CreditService.void(credit, reason="Never handed out", staff_user=grace)
     settled = take_credit_back(the_item(), staff_user=grace)
 
     assert settled.resolution.startswith("There was room by now")
