@@ -389,6 +389,22 @@ def test_what_settled_itself_meanwhile_is_said_to_be_gone(season: Season) -> Non
     assert not OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.DRIFT).exists()
 
 
+def test_every_item_ends_when_its_difference_does(season: Season) -> None:
+    subjects = [refund_made_in_stripes_dashboard(season) for _number in range(3)]
+    season.run()
+    gateway = gateway_for(season.conference)
+    for subject in subjects[1:]:
+        apply_refund(season.conference, gateway.fetch_refund(subject.removeprefix("refund:")))
+
+    season.run()
+
+    items = OpenItem.objects.filter(kind=OpenItem.Kind.DRIFT)
+    assert {item.subject for item in items.unresolved()} == {subjects[0]}
+    assert {item.resolution for item in items.filter(resolved_at__isnull=False)} == {
+        "Stripe and the books agree again."
+    }
+
+
 def test_another_conference_is_never_looked_at(season: Season) -> None:
     other = make_conference("djangocon", stripe_secret_key="sk_test_sandbox_other")
     make_card_order(other, intent="pi_elsewhere")

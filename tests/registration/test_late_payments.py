@@ -143,6 +143,23 @@ def test_an_old_failure_does_not_undo_a_success(conference: Conference, sandbox:
     assert order.payments.get().status == Payment.Status.SUCCEEDED
 
 
+@pytest.mark.trap(42)
+@pytest.mark.parametrize("known", [None, True])
+def test_the_mode_of_an_imported_payment_is_filled_in_and_never_changed(
+    conference: Conference, sandbox: "SandboxServer", known: bool | None
+) -> None:
+    seed(sandbox)
+    order = make_order(conference, status=Order.Status.PAID)
+    Payment.objects.create(
+        order=order, status="SUCCEEDED", amount=order.total, stripe_payment_intent_id="pi_sim_1", livemode=known
+    )
+
+    hear(conference)
+
+    payment = order.payments.get()
+    assert (payment.livemode, payment.stripe_charge_id) == (bool(known), "ch_sim_1")
+
+
 def test_metadata_names_the_order_of_a_payment_without_a_row(conference: Conference, sandbox: "SandboxServer") -> None:
     order = make_order(conference)
     seed(sandbox, metadata={"order": order.reference})

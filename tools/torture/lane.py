@@ -177,12 +177,11 @@ class Lane:
         self.counts["kills"] += kill_a_child(self.web.process.pid, rng)
 
     def _hush(self) -> None:
-        """End whoever could be asking Stripe; the web server makes new ones for those to come."""
+        """End whoever could be asking Stripe. The next run has a worker again; the web server sends nothing unasked."""
         from tools.torture.forks import kill_children
 
         self.counts["kills"] += kill_children(self.web.process.pid)
         self.worker.kill()
-        self._keep_worker()
 
     def _kill_worker(self, rng: Random) -> None:
         """End the worker now; the next one ends by itself at some boundary."""
