@@ -68,7 +68,8 @@ def begin(
         RefundError: One is being made right now, and another was asked for.
     """
     with transaction.atomic():
-        runs = ComparisonRun.objects.select_for_update(no_key=True).filter(conference=conference)
+        Conference.objects.select_for_update(no_key=True).get(pk=conference.pk)  # One begins at a time.
+        runs = ComparisonRun.objects.filter(conference=conference)
         unfinished = runs.filter(state=RunState.RUNNING).first()
         if unfinished is not None and not afresh:
             return unfinished

@@ -1,12 +1,14 @@
 """The command that compares the books with Stripe: what it says, how it ends, and that it can be taken up again."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order, RefundPart
@@ -332,3 +334,17 @@ def test_a_problem_is_not_taken_for_a_missing_refund(sandbox: "SandboxServer", o
     sandbox.faults.add({"fault": "server_error", "count": 9, "path": "/v1/refunds"})
     with pytest.raises(StripeProblem):
         Asker(order.conference).ask_if_known(lambda gateway: gateway.fetch_refund("re_x"))
+
+
+def test_workers_that_begin_at_the_same_instant_share_one(order: Order) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        runs = set(pool.map(lambda _number: _begun(order.conference), range(4)))
+
+    assert runs == {ComparisonRun.objects.get().pk}
+
+
+def _begun(conference: Conference) -> int:
+    try:
+        return compare.begin(conference).pk
+    finally:
+        connection.close()
