@@ -246,7 +246,9 @@ class OrderList:
         orders, columns = self._narrowed(CHIP_PARAMETERS), ("status", "refundable_amount")
         if not self._is_searched:
             return capped_each(orders, conditions, columns), None
-        return ({}, None) if self.filter.finds_too_many else counted_together(orders, conditions, columns)
+        if self.filter.finds_too_many:
+            return {}, None
+        return counted_together(orders.order_by("-created_at", "-pk"), conditions, columns)
 
     @property
     def _chip_condition(self) -> Part:
@@ -258,9 +260,11 @@ class OrderList:
 
     def _capped(self, counts: dict[str, Any]) -> dict[str, int | None]:
         """Say of all that is found that it is more than the cap, and of its parts only what was counted to the end."""
-        if not self._is_searched or counts.get("all", COUNT_CAP + 1) <= COUNT_CAP:
+        names = ("all", "refundable", "found", *Order.Status.values)
+        if not counts:
+            return dict.fromkeys(names)
+        if not self._is_searched or counts["all"] <= COUNT_CAP:
             return counts
-        names = ("refundable", "found", *Order.Status.values)
         return {**dict.fromkeys(names), "all": COUNT_CAP + 1}
 
     @property

@@ -15,18 +15,20 @@ from django.db import connection
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 
 from registration.models import Conference, Payment, RefundPart
-from registration.search import MAX_WORDS, words
+from registration.search import INDEXED_LETTERS, MAX_WORDS, words
 
 STRIPE_ID = re.compile(r"(pi|ch|py|re|pyr)_\w+", re.ASCII)
-COMMON = 3000
-"""About from how many orders on a word counts as common."""
+COMMON = 1536
+"""About from how many orders on a search counts as common."""
+EVERYWHERE = 100
+"""A word that so many orders of the sample have narrows nothing, and is only compared."""
 SAMPLED = 256
 """One order in so many is in PostgreSQL's sample; the index in ``triggers/postgresql.sql`` says the same."""
 MOST_BY_ID = 1000
 """Ids at Stripe that begin alike are looked up one by one up to this many."""
 SAMPLE = (
-    "SELECT COUNT(*) FROM (SELECT 1 FROM registration_order WHERE id %% {sampled} = 0"
-    " AND registration_words(search_text, conference_id) @@ %s::tsquery LIMIT {enough}) AS sample"
+    "(SELECT COUNT(*) FROM (SELECT 1 FROM registration_order WHERE id %% {sampled} = 0"
+    " AND registration_word_beginnings(search_text) @@ %s::tsquery AND conference_id = %s LIMIT {enough}) AS sample)"
 )
 CAPPED = "SELECT COUNT(*) FROM (SELECT 1 FROM registration_ordersearch WHERE words MATCH %s LIMIT {enough}) AS found"
 
@@ -43,7 +45,7 @@ class FoundByWords(Func):
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """As an array, so that the planner neither guesses how many there are nor walks through all orders."""
-        words = "SELECT id FROM registration_order WHERE registration_words(search_text, conference_id) @@ "
+        words = "SELECT id FROM registration_order WHERE registration_word_beginnings(search_text) @@ "
         joiner, template = f" = ANY(ARRAY({words}", "%(expressions)s::tsquery))"
         return super().as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
 
@@ -76,9 +78,10 @@ def search(conference: Conference, text: str) -> Search:
         return Search(Q(pk__in=[]))
     condition, is_common = Q(), False
     if asked:
-        query = _index_query(asked, conference)
-        is_common = _is_common(query)
-        condition &= _among_all(asked) if is_common else Q(FoundByWords(query))
+        looked_up = _narrowing(asked, conference)
+        is_common = not looked_up
+        condition &= Q(FoundByWords(_index_query(looked_up, conference))) if looked_up else Q()
+        condition &= _among_all(_compared(asked, looked_up))
     for token in ids:
         has_id, is_vague = _at_stripe(token)
         condition &= has_id
@@ -86,19 +89,39 @@ def search(conference: Conference, text: str) -> Search:
     return Search(condition, is_common)
 
 
+def _narrowing(asked: list[str], conference: Conference) -> list[str]:
+    """The words to look up in the index; none when what is asked for is common."""
+    if connection.vendor == "sqlite":
+        return [] if _count(CAPPED.format(enough=COMMON), [_index_query(asked, conference)]) >= COMMON else asked
+    enough = COMMON // SAMPLED
+    queries = [(asked, enough), *(([word], EVERYWHERE) for word in asked if len(asked) > 1)]
+    counts = ", ".join(SAMPLE.format(sampled=SAMPLED, enough=limit) for _words, limit in queries)
+    values = [value for some, _limit in queries for value in (_index_query(some, conference), conference.pk)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counts}", values)
+        together, *each = cursor.fetchone()
+    if together >= enough:
+        return []
+    return [word for word, count in zip(asked, each, strict=False) if count < EVERYWHERE] or asked
+
+
+def _count(statement: str, values: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.fetchone()[0])
+
+
 def _index_query(asked: list[str], conference: Conference) -> str:
-    """The words in the language of the index. No word holds a quote: they part words."""
+    """Words in the language of the index. No word holds a quote: they part words."""
     if connection.vendor == "sqlite":
         return " ".join(f'"{word}"*' for word in asked) + f' "_{conference.pk}"'
-    return " & ".join(f"'{word}':*" for word in asked) + f" & '_{conference.pk}'"
+    return " & ".join(f"'{word[:INDEXED_LETTERS]}'" for word in asked)
 
 
-def _is_common(query: str) -> bool:
-    enough = COMMON if connection.vendor == "sqlite" else COMMON // SAMPLED
-    statement = (CAPPED if connection.vendor == "sqlite" else SAMPLE).format(enough=enough, sampled=SAMPLED)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [query])
-        return bool(cursor.fetchone()[0] >= enough)
+def _compared(asked: list[str], looked_up: list[str]) -> list[str]:
+    """Words to compare in the orders: not looked up, or known to PostgreSQL's index by their first letters only."""
+    is_whole = connection.vendor == "sqlite"
+    return [word for word in asked if word not in looked_up or not (is_whole or len(word) <= INDEXED_LETTERS)]
 
 
 def _among_all(asked: list[str]) -> Q:

@@ -25,6 +25,8 @@ SEPARATORS = (
 """What parts words: the same characters for both databases, whatever each of them takes for a letter."""
 MAX_WORDS = 8
 LONGEST_WORD = 200
+INDEXED_LETTERS = 6
+"""PostgreSQL's index knows words by so many first letters; what follows is compared in the words it found."""
 
 
 def fold(text: str) -> str:
@@ -82,6 +84,7 @@ def folding_tables() -> dict[str, str]:
     return {
         "separators": SEPARATORS,
         "longest_word": str(LONGEST_WORD),
+        "indexed_letters": str(INDEXED_LETTERS),
         "marks": _ranges(point for point in _code_points() if unicodedata.combining(chr(point))),
         "from": "".join(single),
         "to": "".join(single.values()),
