@@ -18,6 +18,7 @@ from dashboard.order_refunds import RefundEntry, refund_entries
 from dashboard.refund_outcome import verifying_text, verifying_title
 from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
+from registration.attention import explanation
 from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
 from registration.models.refund import RESERVING, State
@@ -27,6 +28,7 @@ from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
 OTHER_ORDERS = 5
+TOLD_IN_FULL = (OpenItem.Kind.BALANCE_LOW, OpenItem.Kind.UNSENT)
 MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 HUES = {
     "succeeded": "green",
@@ -207,8 +209,14 @@ class OrderPage:
     @property
     def attention(self) -> list[str]:
         """What waits for somebody, in words; what is being verified has words of its own."""
-        items = (item for item in open_items(self.order) if item.kind != OpenItem.Kind.UNCONFIRMED)
-        return [str(item.get_kind_display()) for item in items]
+        told = (OpenItem.Kind.UNCONFIRMED, *TOLD_IN_FULL)
+        return [str(item.get_kind_display()) for item in open_items(self.order) if item.kind not in told]
+
+    @property
+    def waiting(self) -> list[tuple[str, str]]:
+        """Title and text of what keeps a refund from being sent, with the sum to top up."""
+        items = (item for item in open_items(self.order) if item.kind in TOLD_IN_FULL)
+        return [(f"{item.get_kind_display()}.", explanation(item)) for item in items]
 
     @property
     def verifying(self) -> list[tuple[str, str]]:

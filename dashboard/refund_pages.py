@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from dashboard.forms.refund import ManualForm
 from dashboard.held import held
+from dashboard.order_page import TOLD_IN_FULL
 from dashboard.paging import PAGE_SIZE, keyset_page
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import attendee_name, money, where
+from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
 from registration.sentences import Step, holder, sentence, steps
@@ -131,6 +133,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
         "may_check": may_act and _can_be_asked(parts),
         "may_retry": may_act and refund.state in OVER and any(part.sent_at for part in parts),
+        "waiting": [explanation(item) for item in refund.open_items.unresolved().filter(kind__in=TOLD_IN_FULL)],
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
         **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
     }

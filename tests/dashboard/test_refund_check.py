@@ -88,3 +88,25 @@ def test_what_waits_for_the_attendee_is_cancelled_from_its_page(
     refused = grace_client.post(reverse("part_cancel", args=[part.pk]), follow=True)
     assert "Only a refund that waits for the attendee can be cancelled." in text_of(refused)
     assert "Cancel it at Stripe" not in text_of(refused)
+
+
+@pytest.mark.trap(34)
+def test_item_order_and_refund_name_the_sum_to_top_up(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    control(sandbox, "balance", available={"eur": 1250})
+    RefundService.create_refund(card_order, amount=Decimal("80.00"), destination=Refund.Destination.CARD)
+    refund = card_order.refunds.get()
+    pages = [
+        "/attention/",
+        reverse("order_detail", args=[card_order.reference]),
+        reverse("refund_detail", args=[refund.pk]),
+    ]
+
+    for url in pages:
+        assert "It holds €12.50 and €80.00 waits: top up €67.50." in text_of(grace_client.get(url))
+
+    control(sandbox, "balance", available={"eur": 10_000})
+    grace_client.post(reverse("refund_check", args=[refund.pk]))
+    for url in pages:
+        assert "top up" not in text_of(grace_client.get(url))
