@@ -23,6 +23,7 @@ PIECES = {
     "home",
     "order_row",
     "order_lines",
+    "order_menu",
     "changes",
     "order_export",
     "order_account_export",
