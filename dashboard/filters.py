@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,13 +12,19 @@ from django import forms
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.forms.fields import AmountField
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import Search, search
 
 ANY = "any"
-AMOUNT = {"min_value": 0, "max_value": Decimal("9999999999.99"), "decimal_places": 2}
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 """Beyond these, moments leave what a database can compare."""
+
+
+class AmountFilter(django_filters.Filter):
+    """An amount typed as in the forms; what can be read in two ways is asked about, not guessed."""
+
+    field_class = AmountField
 
 
 class OrderFilter(django_filters.FilterSet):
@@ -43,8 +48,8 @@ class OrderFilter(django_filters.FilterSet):
     until = django_filters.DateFilter(
         method="placed_until", label=_("Placed until"), widget=forms.DateInput(attrs={"type": "date"})
     )
-    least = django_filters.NumberFilter(field_name="total", lookup_expr="gte", label=_("Total from"), **AMOUNT)
-    most = django_filters.NumberFilter(field_name="total", lookup_expr="lte", label=_("Total to"), **AMOUNT)
+    least = AmountFilter(field_name="total", lookup_expr="gte", label=_("Total from"))
+    most = AmountFilter(field_name="total", lookup_expr="lte", label=_("Total to"))
 
     class Meta:
         model = Order
@@ -54,6 +59,8 @@ class OrderFilter(django_filters.FilterSet):
         """Days begin and end where the conference is."""
         super().__init__(*args, **options)
         self.zone = ZoneInfo(conference.timezone)
+        for name in ("least", "most"):
+            self.form.fields[name].set_currency(conference.currency)
         self.conference = conference
         self._search: Search | None = None
         for field in self.form.fields.values():

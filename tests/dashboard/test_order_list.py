@@ -88,6 +88,7 @@ def test_amount_method_and_days_narrow_the_list(grace_client: Client, new_order:
     Order.objects.filter(pk=small.pk).update(created_at=datetime(2027, 3, 1, 12, tzinfo=UTC))
     assert references(grace_client, "least=100") == [large.reference]
     assert references(grace_client, "most=100.50") == [small.reference]
+    assert references(grace_client, "most=100,50") == [small.reference]
     assert references(grace_client, "method=TERMINAL") == [large.reference]
     assert references(grace_client, "since=2027-03-01&until=2027-03-01") == [small.reference]
 
