@@ -142,7 +142,7 @@ def test_the_sidebar_and_the_list_of_orders_lead_there(grace_client: Client, con
     page = text_of(grace_client.get(reverse("order_list")))
 
     assert '<a class="alert alert-warning gap-b" href="/attention/">' in page
-    assert f'<a href="{LIST}" aria-current="page">' in text_of(grace_client.get(LIST))
+    assert f'<a href="{LIST}" data-goto="a" aria-current="page">' in text_of(grace_client.get(LIST))
 
 
 def test_who_may_not_settle_sees_no_forms(linus_client: Client, sam_client: Client, conference: Conference) -> None:
