@@ -29,6 +29,9 @@ from registration.services.planner import blocked_reason, usable
 
 OTHER_ORDERS = 5
 TOLD_IN_FULL = (OpenItem.Kind.BALANCE_LOW, OpenItem.Kind.UNSENT)
+HISTORY_PAGE = 30
+"""A history may grow long; its page does not."""
+POSITION_DIGITS = 10
 MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 HUES = {
     "succeeded": "green",
@@ -75,7 +78,9 @@ class PaymentEntry:
 class OrderPage:
     """One order for one member of staff."""
 
-    def __init__(self, order: Order, user: Any) -> None:
+    def __init__(self, order: Order, user: Any, *, before: str = "") -> None:
+        """Read the order; ``before`` is the position in its history that the page ends in front of, as typed."""
+        self._before = int(before) if before.isascii() and before.isdigit() and len(before) < POSITION_DIGITS else 0
         self.order = order
         self.user = user
         self.conference = order.conference
@@ -262,13 +267,32 @@ class OrderPage:
 
     @cached_property
     def history(self) -> list[HistoryEntry]:
-        """What happened, newest first."""
-        return list(self.order.history.select_related("actor").order_by("-position"))
+        """A page of what happened, newest first."""
+        entries = self.order.history.select_related("actor").order_by("-position")
+        if self._before:
+            entries = entries.filter(position__lt=self._before)
+        return list(entries[: HISTORY_PAGE + 1])
 
     @property
     def timeline(self) -> list[dict[str, str]]:
         """The history in sentences."""
-        return [_told(entry) for entry in self.history]
+        return [_told(entry) for entry in self.history[:HISTORY_PAGE]]
+
+    @property
+    def older_url(self) -> str:
+        """What happened before that."""
+        if len(self.history) <= HISTORY_PAGE:
+            return ""
+        return f"{self._url}?before={self.history[HISTORY_PAGE - 1].position}#order-timeline"
+
+    @property
+    def newest_url(self) -> str:
+        """The beginning of the history, from a page further back."""
+        return f"{self._url}#order-timeline" if self._before else ""
+
+    @property
+    def _url(self) -> str:
+        return reverse("order_detail", args=[self.order.reference])
 
     @cached_property
     def other_orders(self) -> list[Order]:

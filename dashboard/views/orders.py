@@ -95,7 +95,8 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     """Show where the money of one order is and how it came there."""
     order = get_order_or_404(request, reference)
     waiting_at(request, order.conference)  # Before the rows, so that the page asks on from where they stand.
-    context = {"page": OrderPage(order, request.user), "live": LivePage("order", reference, DRAWN)}
+    page = OrderPage(order, request.user, before=request.GET.get("before", ""))
+    context = {"page": page, "live": LivePage("order", reference, DRAWN)}
     return render(request, "dashboard/orders/detail.html", context)
 
 

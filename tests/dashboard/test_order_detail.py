@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from dashboard.order_page import HISTORY_PAGE
 from registration.models import (
     Conference,
     HistoryEntry,
@@ -19,6 +20,7 @@ from registration.models import (
     RefundLine,
     RefundPart,
 )
+from registration.services.notes import add_note
 from tests.cast import make_credit, make_order, pay
 
 
@@ -197,3 +199,20 @@ def test_ticked_line_items_are_added_up_by_the_server(sam_client: Client, order:
     assert "1 item selected," in foot
     assert "Refund selected €80.00…" in foot
     assert "selected," not in sam_client.get(f"/orders/{order.reference}/lines/").content.decode()
+
+
+def test_a_long_history_pages(grace_client: Client, grace: Any, order: Order) -> None:
+    for number in range(HISTORY_PAGE + 5):
+        add_note(order, text=f"Note number {number}.", staff_user=grace)
+    url = reverse("order_detail", args=[order.reference])
+
+    newest = grace_client.get(url).context["page"]
+    assert len(newest.timeline) == HISTORY_PAGE
+    assert newest.timeline[0]["quote"] == f"Note number {HISTORY_PAGE + 4}."
+    assert newest.newest_url == ""
+
+    older = grace_client.get(newest.older_url).context["page"]
+    assert older.history[0].position == newest.history[HISTORY_PAGE - 1].position - 1
+    assert older.older_url == ""
+    assert grace_client.get(older.newest_url).context["page"].timeline == newest.timeline
+    assert grace_client.get(f"{url}?before=x").context["page"].timeline == newest.timeline
