@@ -224,5 +224,4 @@ def _day(text: str | None) -> date | None:
 
 
 def _spoken(day: date) -> str:
-    # Translators: a date format, day, month in words and year.
-    return date_format(day, _("j F Y"))
+    return date_format(day, "DATE_FORMAT")

@@ -76,6 +76,11 @@ class Desk:
         return shown or conference_or_none(self._request)
 
     @property
+    def zone(self) -> str:
+        """The name of the time zone, as scripts know it."""
+        return timezone.get_current_timezone_name()
+
+    @property
     def clock(self) -> str:
         """The time zone of all dates and times on the page: "Berlin (CET)"."""
         place = timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")

@@ -55,11 +55,9 @@ class Overview:
     @property
     def span_words(self) -> str:
         """Which days, in which currency."""
-        # Translators: a date format, day, month in words and year.
-        pattern = _("j F Y")
         values = {
-            "first": date_format(self.first, pattern),
-            "last": date_format(self.today, pattern),
+            "first": date_format(self.first, "DATE_FORMAT"),
+            "last": date_format(self.today, "DATE_FORMAT"),
             "currency": self.conference.currency,
         }
         return _("%(first)s to %(last)s, amounts in %(currency)s") % values

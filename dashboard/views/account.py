@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from dashboard.access import SESSION_KEY
 from dashboard.sign_in import LoginForm
 from registration.models import Conference
-from registration.services.preferences import keep_single_keys, uses_single_keys
+from registration.services.preferences import keep_language, keep_single_keys, language_of, uses_single_keys
 
 THEMES = ("light", "dark")
 KEYS_SESSION_KEY = "single_keys"
@@ -42,6 +42,8 @@ class Login(LoginView):
         """Bring along what the user chose before, so that no page has to look it up."""
         response = super().form_valid(form)
         self.request.session[KEYS_SESSION_KEY] = uses_single_keys(form.get_user())
+        if language := language_of(form.get_user()):
+            _speak(self.request, response, language)
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -77,13 +79,13 @@ def theme_set(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def language_set(request: HttpRequest) -> HttpResponse:
-    """Remember a language; anything else follows the browser again."""
-    response, name = redirect(came_from(request)), settings.LANGUAGE_COOKIE_NAME
+    """Remember a language, here and wherever the user signs in; anything else follows the browser again."""
+    response = redirect(came_from(request))
     language = request.POST.get("language", "")
-    if language in dict(settings.LANGUAGES):
-        _remember(request, response, name, language)
-    else:
-        response.delete_cookie(name, samesite="Lax")
+    language = language if language in dict(settings.LANGUAGES) else ""
+    if request.user.is_authenticated:
+        keep_language(request.user, language)
+    _speak(request, response, language)
     return response
 
 
@@ -94,6 +96,13 @@ def keys_set(request: HttpRequest) -> HttpResponse:
     keep_single_keys(request.user, single_keys=single_keys)
     request.session[KEYS_SESSION_KEY] = single_keys
     return HttpResponse(status=204) if request.headers.get("HX-Request") else redirect(came_from(request))
+
+
+def _speak(request: HttpRequest, response: HttpResponse, language: str) -> None:
+    if language:
+        _remember(request, response, settings.LANGUAGE_COOKIE_NAME, language)
+    else:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
 
 
 def _remember(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:

@@ -13,6 +13,9 @@ class Preference(models.Model):
     single_keys = models.BooleanField(default=True)
     """Whether a key alone is a shortcut; speech input and some screen readers need it off."""
 
+    language = models.CharField(max_length=10, blank=True, default="")
+    """Code of the language chosen; empty follows the browser."""
+
     def __str__(self) -> str:
         """Whose."""
         return f"Preferences of {self.user}"

@@ -70,7 +70,7 @@ function lost(name = "connection-lost") {
   place.append(template.content.cloneNode(true));
   const since = place.querySelector("[data-since]");
   since.dateTime = lastAnswer.toISOString();
-  since.textContent = lastAnswer.toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" });
+  since.textContent = lastAnswer.toLocaleTimeString(document.documentElement.lang, { timeStyle: "short", timeZone: place.dataset.zone || undefined });
 }
 
 function noAnswer(event) {

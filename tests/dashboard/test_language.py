@@ -10,7 +10,7 @@ from django.utils import translation
 
 from dashboard.templatetags.desk import age, moment
 from registration.models import Conference, Order
-from tests.cast import HTMX
+from tests.cast import HTMX, PASSWORD
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
 
@@ -47,6 +47,16 @@ def test_the_choice_leads_nowhere_else(client: Client) -> None:
     response = client.post("/language/", {"language": "de", "next": "https://elsewhere.example/"})
 
     assert response.headers["Location"] == "/orders/"
+
+
+def test_a_choice_goes_along_to_the_next_browser(german_client: Client, grace: Any, client: Client) -> None:
+    client.post("/login/", {"username": grace.username, "password": PASSWORD})
+    assert '<html lang="de"' in client.get("/orders/").content.decode()
+
+    german_client.post("/language/", {"language": "en"})
+    another = Client()
+    another.post("/login/", {"username": grace.username, "password": PASSWORD}, headers=GERMAN)
+    assert '<html lang="en"' in another.get("/orders/", headers=GERMAN).content.decode()
 
 
 def test_lists_and_pages_are_in_german(german_client: Client, order: Order) -> None:
