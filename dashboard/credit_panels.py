@@ -27,6 +27,9 @@ from registration.money import SYMBOLS, format_money
 from registration.statement import available_with, balance_of, left_with, movements, payable_orders
 
 MOST_ORDERS = 50
+PAGE = 50
+"""Rows of credits and of movements on one page; an attendee may have many."""
+MOST_DIGITS = 7
 Context = dict[str, Any]
 
 
@@ -36,18 +39,35 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
     credits = list(held_credits.select_related("conference", "source_order", "refund").order_by("-pk"))
     orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
     balance = balance_of(credits, conference.currency)
+    first_credit, first_move = _start(request, "credits"), _start(request, "ledger")
+    moves = movements(credits, start=first_move, most=PAGE + 1)
     return {
         "attendee": attendee,
         "conference": conference,
         "balance": balance_card(balance, credits),
-        "credits": [credit_row(credit) for credit in credits],
-        "ledger": [ledger_row(movement) for movement in movements(credits)],
+        "credits": [credit_row(credit) for credit in credits[first_credit : first_credit + PAGE]],
+        "older_credits": _older(request, "credits", first_credit) if len(credits) > first_credit + PAGE else "",
+        "ledger": [ledger_row(movement) for movement in moves[:PAGE]],
+        "older_moves": _older(request, "ledger", first_move) if len(moves) > PAGE else "",
         "pending": [pending_row(order) for order in payable_orders(attendee, conference)],
         "orders": [order_row(order) for order in orders[:MOST_ORDERS]],
         "can_apply": balance.available > 0,
         "may_apply": request.user.has_perm("registration.apply_credit"),
         "may_issue": request.user.has_perm("registration.issue_credit"),
     }
+
+
+def _start(request: HttpRequest, name: str) -> int:
+    """How many rows of a table the address leaves out; what cannot be read leaves out none."""
+    asked = request.GET.get(name, "")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < MOST_DIGITS else 0
+
+
+def _older(request: HttpRequest, name: str, start: int) -> str:
+    """The rows behind those shown."""
+    query = request.GET.copy()
+    query[name] = str(start + PAGE)
+    return f"?{query.urlencode()}#{name}-title"
 
 
 def credit_context(request: HttpRequest, credit: Credit) -> Context:

@@ -71,18 +71,21 @@ def _moved(credits: Sequence[Credit]) -> Any:
     return lambda kind: sums.get(kind, ZERO)
 
 
-def movements(credits: Iterable[Credit]) -> list[Movement]:
-    """Every movement of these credits with the balance after it, newest first."""
-    entries = (
-        CreditEntry.objects.filter(credit__in=list(credits))
-        .select_related("credit__refund", "order", "actor")
-        .order_by("created_at", "pk")
-    )
-    balance, rows = ZERO, []
-    for entry in entries:
-        balance = quantize_money(balance + entry.amount)
+def movements(credits: Iterable[Credit], *, start: int = 0, most: int | None = None) -> list[Movement]:
+    """Movements of these credits with the balance after each, newest first.
+
+    Args:
+        credits: Of one attendee at one conference, or a single one.
+        start: How many of the newest to leave out.
+        most: How many to return; all that are left when left out.
+    """
+    entries = CreditEntry.objects.filter(credit__in=list(credits)).select_related("credit__refund", "order", "actor")
+    newest = entries.order_by("-created_at", "-pk")[start:]
+    balance, rows = quantize_money(newest.aggregate(balance=Sum("amount"))["balance"]), []
+    for entry in newest[:most]:
         rows.append(Movement(entry, balance))
-    return rows[::-1]
+        balance = quantize_money(balance - entry.amount)
+    return rows
 
 
 def attendees_of(conference: Conference) -> QuerySet[Any]:
@@ -100,16 +103,16 @@ def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
         return []
     orders = Order.objects.filter(search(conference, " ".join(asked)).condition, conference=conference)
     found = set(orders.order_by().values_list("user_id", flat=True)[: limit * ORDERS_EACH])
-    # Whoever bought is found by their orders' words; accounts are asked for those who only hold a credit.
+    # Bills may name a company, and whoever only holds a credit has none: then accounts are asked.
     if len(found) < limit:
-        found |= set(_holders(conference, asked)[:limit])
+        found |= set(_named(conference, asked)[:limit])
     people = _users().filter(pk__in=found)
     return sorted(people, key=lambda user: (user.get_full_name().casefold(), user.pk))[:limit]
 
 
-def _holders(conference: Conference, asked: list[str]) -> QuerySet[Any, Any]:
-    """Keys of accounts that hold a credit and have a name or an email that begins with each word; indexes find them."""
-    named = _users().filter(Exists(Credit.objects.filter(user=OuterRef("pk"), conference=conference)))
+def _named(conference: Conference, asked: list[str]) -> QuerySet[Any, Any]:
+    """Keys of attendees with a first name, last name or email that begins with each word; indexes find them."""
+    named = attendees_of(conference)
     for word in asked:
         named = named.filter(
             Q(first_name__istartswith=word) | Q(last_name__istartswith=word) | Q(email__istartswith=word)

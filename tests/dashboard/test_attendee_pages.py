@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from dashboard import credit_panels
 from registration.models import Conference, Membership, Order
 from registration.services.refund import RefundService
 from tests.cast import HTMX, make_conference, make_credit, make_order, make_user
@@ -187,3 +188,25 @@ def test_page_costs_the_same_for_many_credits(
 
     with django_assert_max_num_queries(24):
         page(linus_client, ada)
+
+
+def test_many_credits_and_movements_page(
+    linus_client: Client, conference: Conference, ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credit_panels, "PAGE", 2)
+    for amount in ("10.00", "20.00", "30.00", "40.00", "50.00"):
+        make_credit(conference, ada, amount)
+    url = reverse("attendee_detail", args=[ada.pk])
+
+    first = linus_client.get(url).context
+    assert [row["amount"] for row in first["credits"]] == ["50.00", "40.00"]
+    assert [row["balance"] for row in first["ledger"]] == ["€150.00", "€100.00"]
+
+    second = linus_client.get(url + first["older_moves"].partition("#")[0]).context
+    assert [row["balance"] for row in second["ledger"]] == ["€60.00", "€30.00"]
+    assert [row["amount"] for row in second["credits"]] == ["50.00", "40.00"]
+
+    last = linus_client.get(url, {"credits": "4", "ledger": "4"}).context
+    assert [row["amount"] for row in last["credits"]] == ["10.00"]
+    assert (last["older_credits"], last["older_moves"]) == ("", "")
+    assert len(linus_client.get(url, {"credits": "x", "ledger": "-1"}).context["credits"]) == 2
