@@ -57,7 +57,6 @@ def counted_together(
         The counts, and what they are to be read from.
     """
     try:
-        # In the order it is given: without one, the planner may rather read everything than walk along an index.
         sql, params = queryset.values("pk", *columns)[: COUNT_CAP + 1].query.sql_with_params()
     except EmptyResultSet:
         # The ORM sees that nothing can match, and has no statement for it.

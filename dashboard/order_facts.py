@@ -59,13 +59,12 @@ def second_line(order: Order) -> SecondLine | None:
 def useful_action(order: Order, user: Any, reason: str) -> Action | None:
     """What the user can usefully do next; ``reason`` is why nothing can be refunded, or empty."""
     may = user.has_perm if user is not None else lambda _permission: True
-    detail = reverse("order_detail", args=[order.reference])
     kinds = {item.kind for item in open_items(order)}
     if (waiting := _held_refund(order)) and may("registration.refund_order"):
         url, post = (reverse(name, args=[waiting.pk]) for name in ("refund_detail", "refund_undo"))
         return Action("undo", _("Undo"), url, post=post, seconds=seconds_left(waiting))
     if OpenItem.Kind.FAILED in kinds and may("registration.refund_order"):
-        return Action("resolve", _("Resolve"), f"{detail}#refunds")
+        return Action("resolve", _("Resolve"), f"{reverse('order_detail', args=[order.reference])}#refunds")
     if (proposal := _proposal_of_another(order, user)) and may(APPROVE):
         return Action("decide", _("Decide"), reverse("refund_decide", args=[proposal.pk]), drawer=True)
     if kinds & {OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.UNSENT} and may("registration.refund_order"):
