@@ -23,7 +23,7 @@ from dashboard.export import COLUMNS
 from tools.bench.clock import memory_mb
 from tools.bench.figures import Times
 
-CLIENTS, SECONDS = 8, 6.0
+CLIENTS, SECONDS, WARM = 8, 6.0, 12
 PATIENCE = 60.0
 BLOCK = 1 << 16
 
@@ -92,16 +92,16 @@ def _wait_for(server: Server) -> None:
 
 def load(server: Server, path: str) -> tuple[float, Times]:
     """Let the clients ask for a page again and again; returns requests per second, and how long each took."""
-    _all_ask(server, path, SECONDS / 4)  # Warms up every worker.
+    _all_ask(server, path, seconds=0, fewest=WARM)  # Every thread of every worker has drawn it once.
     start = perf_counter()
     times = _all_ask(server, path, SECONDS)
     return len(times.values) / (perf_counter() - start), times
 
 
-def _all_ask(server: Server, path: str, seconds: float) -> Times:
+def _all_ask(server: Server, path: str, seconds: float, fewest: int = 0) -> Times:
     times: list[Times] = [Times() for _client in range(CLIENTS)]
     until = perf_counter() + seconds
-    threads = [Thread(target=_ask, args=(server, path, each, until)) for each in times]
+    threads = [Thread(target=_ask, args=(server, path, each, until, fewest)) for each in times]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -109,9 +109,9 @@ def _all_ask(server: Server, path: str, seconds: float) -> Times:
     return Times([value for each in times for value in each.values])
 
 
-def _ask(server: Server, path: str, times: Times, until: float) -> None:
+def _ask(server: Server, path: str, times: Times, until: float, fewest: int) -> None:
     client = server.client()
-    while (start := perf_counter()) < until:
+    while (start := perf_counter()) < until or len(times.values) < fewest:
         server.open(path, client).read()
         times.values.append((perf_counter() - start) * 1000)
     client.close()
