@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 SILENT_SECONDS = 20
-ALLOWED = 1.5
-"""The median may be this much longer with a silent Stripe; a held lock or a used-up pool costs far more."""
+ALLOWED = 2.0
+"""The median may be this much longer, for a busy machine; a held lock or a used-up pool costs seconds."""
 
 
 def main() -> int:
