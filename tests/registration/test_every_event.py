@@ -88,5 +88,20 @@ def test_of_a_payment_intent(sandbox: "SandboxServer", kind: str) -> None:
     assert order.status == Order.Status.PAID
 
 
+def test_only_what_is_about_these_objects_is_queued_again() -> None:
+    conference = make_conference()
+    mine, other, done = (store(conference, "refund.created", {"id": f"re_{n}"}, f"evt_{n}") for n in (1, 2, 3))
+    for event, state in ((mine, "FAILED"), (other, "FAILED"), (done, "PROCESSED")):
+        event.state, event.attempts, event.last_error = state, 8, "A defect."
+        event.save()
+
+    assert events.queue_again(conference, ["re_1", "re_3", ""]) == 1
+
+    for event in (mine, other, done):
+        event.refresh_from_db()
+    assert (mine.state, mine.attempts, mine.last_error) == ("STORED", 0, "")
+    assert (other.state, done.state) == ("FAILED", "PROCESSED")
+
+
 def test_these_are_all_that_lead_to_anything() -> None:
     assert set(events.HANDLERS) == {*OF_REFUNDS, *OF_CHARGES, *OF_DISPUTES, *OF_INTENTS}

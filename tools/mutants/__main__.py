@@ -40,7 +40,7 @@ def main() -> int:
 
 def _open(again: bool) -> tuple[str, ...]:
     """The outcomes that leave a mutant to be tried."""
-    return (SURVIVED, UNTESTED, "") if again else ("",)
+    return (SURVIVED, UNTESTED) if again else ("",)
 
 
 def all_mutants(patterns: list[str]) -> Work:

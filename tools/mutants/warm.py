@@ -29,7 +29,7 @@ from tools.mutants.operators import Mutant, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVED, KILLED, TIMEOUT, UNTESTED = "survived", "killed", "timeout", "untested"
-TIMES_SLOWER, AT_LEAST_SECONDS = 6, 20.0
+TIMES_SLOWER, AT_LEAST_SECONDS = 3, 15.0
 
 
 class Warm:
@@ -94,16 +94,20 @@ class Warm:
         patience = max(AT_LEAST_SECONDS, TIMES_SLOWER * sum(self.seconds[item.nodeid] for item in items))
         pid = os.fork()
         if pid == 0:
+            os.setpgid(0, 0)
             os._exit(_die_or_not(items, path, mutated(self.sources[path], mutant.place), mutant.function))
         until = time.monotonic() + patience
-        while time.monotonic() < until:
+        outcome = TIMEOUT
+        while time.monotonic() < until and outcome == TIMEOUT:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                return SURVIVED if status == 0 else KILLED
+                outcome = SURVIVED if status == 0 else KILLED
             time.sleep(0.005)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return TIMEOUT
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # And what its tests have started.
+        if outcome == TIMEOUT:
+            os.waitpid(pid, 0)
+        return outcome
 
 
 def _needs_more_than_a_fork(item: pytest.Item) -> bool:
