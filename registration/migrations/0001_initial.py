@@ -104,7 +104,6 @@ class Migration(migrations.Migration):
                 ('reserved_amount', registration.models.fields.KeptAmountField(decimal_places=2, default=Decimal('0.00'), editable=False, max_digits=12)),
                 ('refundable_amount', registration.models.fields.KeptAmountField(decimal_places=2, default=Decimal('0.00'), editable=False, max_digits=12)),
                 ('history_length', registration.models.fields.KeptCountField(default=0, editable=False)),
-                ('opening_status', registration.models.fields.FirstValueField(blank=True, default='', editable=False, max_length=20, source='status')),
                 ('search_text', registration.search.SearchTextField(blank=True, default='', editable=False, sources=('reference', 'billing_name', 'billing_email', 'billing_company'))),
                 ('conference', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='registration.conference')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to=settings.AUTH_USER_MODEL)),

@@ -42,24 +42,6 @@ class KeptCountField(models.PositiveIntegerField[Any, Any]):
         return 0 if add else F(self.attname)
 
 
-class FirstValueField(models.CharField[Any, Any]):
-    """What another field of the row said when the row was made; never written again."""
-
-    def __init__(self, *args: Any, source: str = "status", **options: Any) -> None:
-        """Remember which field is meant."""
-        self.source = source
-        super().__init__(*args, **(options | {"blank": True, "default": "", "editable": False}))
-
-    def deconstruct(self) -> Any:
-        """Keep ``source`` in migrations."""
-        name, path, args, options = super().deconstruct()
-        return name, path, args, options | {"source": self.source}
-
-    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
-        """The other field's value for a new row, the stored value for an old one."""
-        return getattr(model_instance, self.source) if add else F(self.attname)
-
-
 class OpeningBalanceField(KeptAmountField):
     """A kept balance that a new row may open with; without one it opens with the row's ``amount``."""
 

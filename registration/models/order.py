@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from registration.models.conference import Conference
 from registration.models.fields import (
-    FirstValueField,
     InheritedCurrencyField,
     KeptAmountField,
     KeptCountField,
@@ -87,8 +86,6 @@ class Order(models.Model):
     refundable_amount = KeptAmountField()
     history_length = KeptCountField()
     """How many entries were ever added to its history, so that missing newest ones show as well."""
-    opening_status = FirstValueField(max_length=20, source="status")
-    """The status it was made with: one that was cancelled later must have a history that says so."""
     search_text = SearchTextField(("reference", "billing_name", "billing_email", "billing_company"))
 
     objects = OrderQuerySet.as_manager()

@@ -26,9 +26,7 @@ WHERE o.id BETWEEN %(low)s AND %(high)s AND (
             OR cents(o.paid_amount) < cents(o.total)
         WHEN 'REFUNDED' THEN o.refunded_amount <= 0 OR cents(o.refunded_amount) < cents(o.total)
             OR cents(o.paid_amount) < cents(o.total)
-        WHEN 'CANCELLED' THEN o.paid_amount > 0 OR (o.opening_status <> 'CANCELLED' AND NOT EXISTS (
-            SELECT 1 FROM registration_historyentry AS h
-            WHERE h.order_id = o.id AND h.kind IN ('order_cancelled', 'order_released')))
+        WHEN 'CANCELLED' THEN o.paid_amount > 0
         ELSE TRUE END
 )
 UNION

@@ -92,8 +92,6 @@ def _order(order: OrderRow, kept: Balance, *, explained: bool) -> Iterator[str]:
         yield f"is {order.status}, but {kept.paid} of {order.total} was paid"
     if kept.paid > order.total and not explained and order.status != Order.Status.CANCELLED:
         yield f"was paid {kept.paid} of {order.total}, and no item says why"
-    if order.status == Order.Status.CANCELLED and not (order.was_cancelled or order.began_cancelled):
-        yield "is CANCELLED, and its history does not say by whom"
     if order.status == Order.Status.CANCELLED and kept.refundable > 0 and not explained:
         yield f"is CANCELLED but keeps {kept.refundable}, and no item says why"
 

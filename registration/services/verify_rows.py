@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Exists, OuterRef
 
-from registration.models import Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, Refund, RefundPart
+from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import ZERO
 
 SUSPECTS = (Path(__file__).parent / "suspects.sql").read_text()
@@ -49,14 +49,6 @@ class OrderRow(NamedTuple):
     refunded: Decimal
     reserved: Decimal
     refundable: Decimal
-    opening_status: str
-    was_cancelled: bool
-    """Whether its history says that it was cancelled."""
-
-    @property
-    def began_cancelled(self) -> bool:
-        """Whether it was made as a cancelled order, as an import may."""
-        return self.opening_status == Order.Status.CANCELLED
 
 
 class PaymentRow(NamedTuple):
@@ -122,11 +114,9 @@ class Chunk:
 
 
 def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
-    said = HistoryEntry.objects.filter(order=OuterRef("pk"), kind__in=("order_cancelled", "order_released"))
     return (
         Order.objects.filter(pk__in=keys)
         .order_by("pk")
-        .annotate(was_cancelled=Exists(said))
         .values_list(
             "pk",
             "reference",
@@ -138,8 +128,6 @@ def _orders(keys: list[int]) -> Iterable[tuple[Any, ...]]:
             "refunded_amount",
             "reserved_amount",
             "refundable_amount",
-            "opening_status",
-            "was_cancelled",
         )
     )
 

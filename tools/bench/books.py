@@ -106,7 +106,6 @@ class Books:
                 *(tender.last4 for tender in sale.tenders),
             ),
             history_length=len(sale.events),
-            opening_status=Order.Status.PENDING,
         )
         workshop = sale.total // 4 if sale.total > 50_000 else 0
         for what, amount in (("Conference pass", sale.total - workshop), ("Workshop", workshop)):
