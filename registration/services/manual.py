@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import State
+from registration.models.refund import RESERVING, State
 from registration.money import format_money
 from registration.services.errors import RefundError
 from registration.services.history import record
@@ -61,7 +61,8 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
         The new part, succeeded, of a refund that names the failed one.
 
     Raises:
-        RefundError: No reference, it did not fail, less than that is left, or it is above the limit. Nothing changed.
+        RefundError: No reference, it did not fail, that was settled already or is being tried again, less than that is
+            left, or it is above the limit. Nothing changed.
     """
     if not reference.strip():
         raise RefundError(_("Enter the reference of the transfer."))
@@ -100,8 +101,18 @@ def _refuse_by_hand(order: Order, failed: RefundPart, staff_user: Any) -> None:
     one_at_a_time(order.conference, staff_user)
     if failed.state != State.FAILED:
         raise RefundError(_("This refund did not fail, so there is nothing to pay by hand."))
+    _refuse_a_second_time(order, failed)
     left = min(failed.payment.refundable_amount, order.refundable_amount)
     if failed.amount > left:
         raise RefundError(_("At most %(amount)s can be refunded.") % {"amount": format_money(left, order.currency)})
     if why := why_above_limit(order, failed.amount, staff_user):
         raise RefundError(why)
+
+
+def _refuse_a_second_time(order: Order, failed: RefundPart) -> None:
+    """One failure is paid once: not after it was settled, nor while a retry waits for its time or a second person."""
+    failure = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.FAILED, subject=f"part:{failed.pk}")
+    if not failure.filter(conference=order.conference_id).exists():
+        raise RefundError(_("This item has been settled already."))
+    if retry := failed.refund.retries.filter(state__in=RESERVING).first():
+        raise RefundError(_("It is being tried again as %(number)s already.") % {"number": retry.number})

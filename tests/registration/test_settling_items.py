@@ -8,7 +8,7 @@ import pytest
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.attention import can_be_sent_back, send_back
-from registration.services.errors import DuplicateSubmit, RefundError
+from registration.services.errors import DuplicateSubmit, RefundError, RefundHeld
 from registration.services.late_payments import apply_intent
 from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
@@ -60,6 +60,31 @@ def test_what_failed_is_paid_by_hand_once(failed: RefundPart) -> None:
     RefundService.create_refund(order, amount=Decimal("70.00"), destination=CARD)
 
     with pytest.raises(RefundError, match=r"At most \$30.00 can be refunded"):
+        pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
+
+    assert not RefundPart.objects.filter(channel=RefundPart.Channel.MANUAL).exists()
+
+
+@pytest.mark.trap(7)
+def test_a_transfer_is_recorded_once_however_much_is_left(failed: RefundPart) -> None:
+    grace = make_user("grace")
+    pay_by_hand_instead(failed, reference="SEPA 7", staff_user=grace)
+
+    with pytest.raises(RefundError, match="settled already"):
+        pay_by_hand_instead(failed, reference="SEPA 7", staff_user=grace)
+
+    assert Order.objects.get().refunded_amount == Decimal("40.00")
+    assert_books_agree()
+
+
+def test_what_is_about_to_be_tried_again_is_not_paid_by_hand_as_well(failed: RefundPart) -> None:
+    order = failed.refund.order
+    with pytest.raises(RefundHeld):
+        RefundService.create_refund(
+            order, amount=Decimal("40.00"), destination=CARD, retry_of=failed.refund, hold_seconds=10
+        )
+
+    with pytest.raises(RefundError, match="tried again as"):
         pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
 
     assert not RefundPart.objects.filter(channel=RefundPart.Channel.MANUAL).exists()
