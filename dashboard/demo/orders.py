@@ -68,9 +68,12 @@ class Shop:
         step = Decimal(100) if self.conference.currency == "JPY" else Decimal(5)
         return quantize_money(max(step, (amount * Decimal(str(share)) / step).to_integral_value() * step))
 
-    def by(self) -> User:
-        """Who was on duty."""
-        return self.ledger.rng.choice([self.staff["support"], self.staff["finance"]])
+    def by(self, amount: Decimal, at: datetime) -> User:
+        """Who was on duty: support within its limit and not today, so that whoever tries the desk has a whole day's."""
+        on_duty = self.ledger.rng.choice([self.staff["support"], self.staff["finance"]])
+        limit = self.conference.support_refund_limit
+        is_above = limit is not None and amount > limit
+        return self.staff["finance"] if is_above or at > self.ledger.now - timedelta(days=1) else on_duty
 
 
 def plain(shop: Shop) -> None:
@@ -158,7 +161,7 @@ def _to_card(shop: Shop, order: Order, payment: Payment, amount: Decimal) -> Non
     trace = {"trace_reference": str(shop.ledger.rng.randrange(10**22, 10**23))}
     old = at < shop.ledger.now - timedelta(days=7)
     share = Share(payment, min(amount, order.total), details=trace if old else {})
-    shop.ledger.refund(order, [share], at, by=shop.by(), reason=shop.ledger.rng.choice(REASONS))
+    shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at), reason=shop.ledger.rng.choice(REASONS))
 
 
 def refunded_as_credit(shop: Shop) -> None:
@@ -166,7 +169,8 @@ def refunded_as_credit(shop: Shop) -> None:
     order, payment = shop.paid()
     amount = min(order.total, shop.fraction(order.total, shop.ledger.rng.choice((0.25, 0.5, 1))))
     share = Share(payment, amount, channel=Channel.STORE_CREDIT)
-    shop.ledger.refund(order, [share], shop.later(payment.created_at), by=shop.by(), destination=Destination.CREDIT)
+    at = shop.later(payment.created_at)
+    shop.ledger.refund(order, [share], at, by=shop.by(amount, at), destination=Destination.CREDIT)
 
 
 ORDINARY: tuple[tuple[Callable[[Shop], None], int], ...] = (

@@ -27,7 +27,8 @@ def back(shop: Shop, order: Order, payment: Payment, days: float, state: str, **
     """A refund of half to the card, so many days ago; keywords are columns of its part."""
     was = details.pop("was", "")
     share = Share(payment, shop.fraction(order.total, 0.5), state, was=was, details=details)
-    return shop.ledger.refund(order, [share], shop.ledger.now - timedelta(days=days), by=shop.by())
+    at = shop.ledger.now - timedelta(days=days)
+    return shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at))
 
 
 def proposed(shop: Shop) -> None:

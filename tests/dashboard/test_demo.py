@@ -47,6 +47,7 @@ from registration.services.approval import approve_refund
 from registration.services.compare_asking import Asker
 from registration.services.compare_repair import repair
 from registration.services.errors import RefundError
+from registration.services.limits import refunded_today
 from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
@@ -143,6 +144,15 @@ def test_what_support_proposed_finance_can_decide(season: Sandbox) -> None:
         assert (rejected.requested_by, rejected.decided_by) == (support, finance)
         assert not OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.APPROVAL, refund=proposal).exists()
     assert [str(finding) for finding in Ledger().findings()] == []
+
+
+def test_support_kept_its_limit_and_has_the_whole_day_to_try(season: Sandbox) -> None:
+    support = User.objects.get(username="support")
+    alone = Refund.objects.filter(requested_by=support, decided_by=None).exclude(state=Refund.State.AWAITING_APPROVAL)
+    assert alone.exists()
+    for conference in Conference.objects.exclude(support_refund_limit=None):
+        assert not alone.filter(order__conference=conference, amount__gt=conference.support_refund_limit).exists()
+        assert refunded_today(conference, support) == 0
 
 
 def test_season_adds_up(season: Sandbox) -> None:
