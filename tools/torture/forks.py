@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,16 @@ def _run(work: Callable[[], object], kill_at: str) -> int:
         connections.close_all()
         sys.stderr.flush()
     return 0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so; whether it became so in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def children_of(parent: int) -> list[int]:
