@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.services.open_items import close_items
+from registration.services.open_items import close_items, open_item
 from registration.services.settle import settle_order, settle_refund
 
 
@@ -23,5 +23,23 @@ def _close_failure(order: Order, refund: Refund, failed: Refund) -> None:
             OpenItem.Kind.FAILED,
             f"part:{part.pk}",
             conference=order.conference,
-            resolution=f"Tried again as {refund.number}",
+            resolution=_tried_again(refund),
         )
+
+
+def reopen_failure(order: Order, refund: Refund) -> None:
+    """Open again what a retry had settled that was taken back before it went out. The caller holds the order's lock."""
+    for item in OpenItem.objects.filter(order=order, kind=OpenItem.Kind.FAILED, resolution=_tried_again(refund)):
+        open_item(
+            item.kind,
+            item.subject,
+            conference=order.conference,
+            order=order,
+            refund=item.refund,
+            payment=item.payment,
+            facts=item.facts,
+        )
+
+
+def _tried_again(refund: Refund) -> str:
+    return f"Tried again as {refund.number}"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
-from registration.services.begin import begin
+from registration.services.begin import begin, reopen_failure
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.open_items import close_items
@@ -50,6 +50,7 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
     record(order, "refund_undone", actor=staff_user, refund=fresh, facts=facts)
     for part in fresh.parts.all():
         close_items(OpenItem.Kind.UNSENT, f"part:{part.pk}", conference=order.conference, resolution="Taken back.")
+    reopen_failure(order, fresh)
     settle_order(order)
     return fresh
 

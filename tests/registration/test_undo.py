@@ -232,6 +232,28 @@ def test_a_failure_stays_open_when_its_retry_is_taken_back(order: Order, sam: An
     assert not failures.exists()
 
 
+def test_a_failure_is_open_again_when_its_unsent_retry_is_cancelled(
+    order: Order, sam: Any, sandbox: "SandboxServer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fault(sandbox, "server_error_saved"), pytest.raises(RefundError):
+        RefundService.create_refund(order, amount=Decimal("30.00"), destination=Refund.Destination.CARD)
+    failures = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.FAILED)
+    failure = failures.get()
+    failed = order.refunds.get()
+    with monkeypatch.context() as patch:
+        patch.setattr("registration.services.refund.send_part", lambda part: part)
+        with pytest.raises(RefundError):
+            RefundService.create_refund(
+                order, amount=Decimal("30.00"), destination=Refund.Destination.CARD, retry_of=failed
+            )
+    assert not failures.exists()
+
+    undo_refund(order.refunds.latest("pk"), staff_user=sam)
+
+    again = failures.get()
+    assert (again.subject, again.refund, again.facts) == (failure.subject, failure.refund, failure.facts)
+
+
 SECONDS = 15
 UNDO_ENDS = ["undo.lock.after:1", "undo.settle.before:1", "commit.before:1", "commit.after:1", "statement:4"]
 SEND_ENDS = ["undo.lock.after:1", "undo.begin.after:1", "send.before:1", "stripe.before:1", "stripe.after:1",
