@@ -6,7 +6,8 @@ import random
 import time
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import DateTimeField, F, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -93,12 +94,16 @@ def _send(gateway: StripeGateway, part: RefundPart) -> None:
 
 
 def _claim(part: RefundPart) -> bool:
-    """Mark the part as sent, unless it was cancelled or ended since it was read; from here on nobody cancels it.
+    """Mark the part as sent, unless it was cancelled, ended or grew old since it was read; now nobody cancels it.
 
-    One statement decides, against the one in ``undo`` that cancels what was never marked.
+    One statement decides, against the one in ``undo`` that cancels what was never marked. It looks at the key's age as
+    well: this process may have slept since it read the part, while another one sent it.
     """
-    open_parts = RefundPart.objects.filter(pk=part.pk, state__in=(State.REQUESTED, State.UNCONFIRMED))
-    return bool(open_parts.update(sent_at=part.sent_at or timezone.now(), attempts=F("attempts") + 1))
+    now = timezone.now()
+    is_safe = Q(sent_at__isnull=True) | Q(sent_at__gt=now - KEY_IS_SAFE_FOR)
+    open_parts = RefundPart.objects.filter(is_safe, pk=part.pk, state__in=(State.REQUESTED, State.UNCONFIRMED))
+    first = Coalesce("sent_at", Value(now, output_field=DateTimeField()))
+    return bool(open_parts.update(sent_at=first, attempts=F("attempts") + 1))
 
 
 def _patiently(gateway: StripeGateway, part: RefundPart) -> RefundSnapshot:

@@ -148,6 +148,26 @@ def test_a_key_is_sent_again_only_while_it_is_young(
     assert len(refunds_at_stripe(sandbox, order)) == sends
 
 
+@pytest.mark.trap(2)
+@pytest.mark.parametrize(("hours", "sends"), [(22, 1), (25, 0)])
+def test_a_process_that_slept_goes_by_when_another_one_sent_it(
+    sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch, hours: int, sends: int
+) -> None:
+    part = unsent(order, "40.00")
+    first_sent = timezone.now() - timedelta(hours=hours)
+
+    def sleep_until_another_sent_it(part: RefundPart) -> bool:
+        RefundPart.objects.filter(pk=part.pk).update(state=State.UNCONFIRMED, sent_at=first_sent, attempts=1)
+        return True
+
+    monkeypatch.setattr(sending, "_key_is_safe", sleep_until_another_sent_it)
+
+    sent = send_part(part)
+
+    assert len(refunds_at_stripe(sandbox, order)) == sends
+    assert sent.sent_at == first_sent
+
+
 @pytest.mark.trap(36)
 def test_a_busy_stripe_is_asked_again_after_pauses_that_jitter(
     sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch
