@@ -9,22 +9,19 @@ from __future__ import annotations
 from functools import lru_cache
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from dashboard.addresses import order_address
 from dashboard.order_facts import Action, bar_of, second_line, settled_amount, useful_action
 from dashboard.templatetags.desk import age, look_of
 from dashboard.templatetags.icons import icon
 from registration.models import Order
 from registration.money import format_amount
 from registration.services.planner import blocked_reason
-
-REFERENCE = "REFERENCE"
 
 
 class OrderCells:
@@ -34,7 +31,6 @@ class OrderCells:
         self._user = user
         self._is_selectable = is_selectable
         self._language = get_language()
-        self._order_url = reverse("order_detail", args=[REFERENCE])
         self._select = escape(_("Select %(reference)s"))
         self._more = escape(_("More about %(reference)s"))
         self._dots = icon("ellipsis-horizontal")
@@ -65,8 +61,9 @@ class OrderCells:
 
     def _reference_cell(self, order: Order) -> str:
         """Link to the order; the keyboard's Enter follows it."""
+        url = escape(order_address("order_detail", order.reference))
         return (
-            f'<td role="cell" class="c-ref"><a class="ref" href="{self._url_of(order)}" data-row-link>'
+            f'<td role="cell" class="c-ref"><a class="ref" href="{url}" data-row-link>'
             f"{escape(order.reference)}</a></td>"
         )
 
@@ -94,9 +91,6 @@ class OrderCells:
             f' aria-label="{self._more % {"reference": reference}}">{self._dots}'
             '</summary><div class="menu-panel"></div></details></div></td>'
         )
-
-    def _url_of(self, order: Order) -> str:
-        return self._order_url.replace(REFERENCE, quote(order.reference, safe=""))
 
 
 def _amount_cell(css: str, amount: Any, currency: str, *, is_zero: bool | None = None) -> str:

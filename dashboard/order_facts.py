@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from dashboard.addresses import order_address
 from dashboard.held import seconds_left
+from registration.json_rows import fetched
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
@@ -64,29 +66,31 @@ def useful_action(order: Order, user: Any, reason: str) -> Action | None:
         url, post = (reverse(name, args=[waiting.pk]) for name in ("refund_detail", "refund_undo"))
         return Action("undo", _("Undo"), url, post=post, seconds=seconds_left(waiting))
     if OpenItem.Kind.FAILED in kinds and may("registration.refund_order"):
-        return Action("resolve", _("Resolve"), f"{reverse('order_detail', args=[order.reference])}#refunds")
+        return Action("resolve", _("Resolve"), f"{order_address('order_detail', order.reference)}#refunds")
     if (proposal := _proposal_of_another(order, user)) and may(APPROVE):
         return Action("decide", _("Decide"), reverse("refund_decide", args=[proposal.pk]), drawer=True)
     if kinds & {OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.UNSENT} and may("registration.refund_order"):
         return _check_action(order)
     if not reason and may("registration.refund_order"):
         return Action(
-            "refund", pgettext("button", "Refund"), reverse("refund_create", args=[order.reference]), "r", drawer=True
+            "refund", pgettext("button", "Refund"), order_address("refund_create", order.reference), "r", drawer=True
         )
     pending = order.status == Order.Status.PENDING
     if pending and getattr(order, "has_credit", False) and may("registration.apply_credit"):
-        return Action("credit", _("Apply credit"), reverse("credit_apply", args=[order.reference]), "c", drawer=True)
+        return Action("credit", _("Apply credit"), order_address("credit_apply", order.reference), "c", drawer=True)
     return None
 
 
 def _held_refund(order: Order) -> Refund | None:
     """The newest refund that can still be undone."""
-    return max((refund for refund in order.refunds.all() if refund.is_held), key=lambda each: each.pk, default=None)
+    return max(
+        (refund for refund in fetched(order, "refunds") if refund.is_held), key=lambda each: each.pk, default=None
+    )
 
 
 def _proposal_of_another(order: Order, user: Any) -> Refund | None:
     """The oldest refund that this user could decide about."""
-    waiting = (refund for refund in order.refunds.all() if refund.state == Refund.State.AWAITING_APPROVAL)
+    waiting = (refund for refund in fetched(order, "refunds") if refund.state == Refund.State.AWAITING_APPROVAL)
     others = (refund for refund in waiting if user is None or refund.requested_by_id != user.pk)
     return min(others, key=lambda each: each.pk, default=None)
 
@@ -96,19 +100,21 @@ def _check_action(order: Order) -> Action:
     asked = {OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.UNSENT}
     key = next(item.refund_id for item in open_items(order) if item.kind in asked)
     if key is None:
-        return Action("check", _("Check now"), f"{reverse('order_detail', args=[order.reference])}#refunds")
+        return Action("check", _("Check now"), f"{order_address('order_detail', order.reference)}#refunds")
     url, post = reverse("refund_detail", args=[key]), reverse("refund_check", args=[key])
     return Action("check", _("Check now"), url, post=post)
 
 
 def open_items(order: Order) -> list[OpenItem]:
     """What waits for somebody on this order."""
-    return [item for item in order.open_items.all() if item.resolved_at is None]
+    return [item for item in fetched(order, "open_items") if item.resolved_at is None]
 
 
 def moving_parts(order: Order) -> list[RefundPart]:
     """Movements whose outcome is still awaited."""
-    return [part for refund in order.refunds.all() for part in refund.parts.all() if part.state in UNDER_WAY]
+    return [
+        part for refund in fetched(order, "refunds") for part in fetched(refund, "parts") if part.state in UNDER_WAY
+    ]
 
 
 def moving_amount(order: Order) -> Decimal:
@@ -129,8 +135,12 @@ def unconfirmed_amount(order: Order) -> Decimal:
 
 
 def _in_state(order: Order, state: str) -> Decimal:
-    parts = (part for refund in order.refunds.all() for part in refund.parts.all())
-    return _total(part.amount for part in parts if part.state == state)
+    return _total(part.amount for part in _parts(order) if part.state == state)
+
+
+def _parts(order: Order) -> list[RefundPart]:
+    """All movements of all its refunds."""
+    return [part for refund in fetched(order, "refunds") for part in fetched(refund, "parts")]
 
 
 def bar_of(order: Order) -> dict[str, int]:
@@ -164,7 +174,7 @@ def _of_attention(order: Order) -> SecondLine | None:
     kinds = [item.kind for item in items]
     if OpenItem.Kind.FAILED in kinds:
         refund_id = items[kinds.index(OpenItem.Kind.FAILED)].refund_id
-        failed = next((refund for refund in order.refunds.all() if refund.pk == refund_id), None)
+        failed = next((refund for refund in fetched(order, "refunds") if refund.pk == refund_id), None)
         return SecondLine(_failed(failed), "warn")
     if (unconfirmed := unconfirmed_amount(order)) > 0:
         values = {"amount": _plain(unconfirmed, order), "checks": _checks(order)}
@@ -177,8 +187,9 @@ def _of_attention(order: Order) -> SecondLine | None:
 
 def _checks(order: Order) -> str:
     """How often Stripe was asked about the part that was asked about most."""
-    parts = [part for refund in order.refunds.all() for part in refund.parts.all()]
-    return check_count(max((p for p in parts if p.state == Refund.State.UNCONFIRMED), key=lambda part: part.checks))
+    return check_count(
+        max((p for p in _parts(order) if p.state == Refund.State.UNCONFIRMED), key=lambda part: part.checks)
+    )
 
 
 def _failed(refund: Refund | None) -> str:
@@ -203,10 +214,10 @@ def _of_blocked(order: Order) -> SecondLine | None:
 def _of_quiet(order: Order) -> SecondLine | None:
     if order.status == Order.Status.PENDING and order.hold_expires_at:
         return SecondLine(_held(order))
-    payments = [payment for payment in order.payments.all() if payment.is_captured]
+    payments = [payment for payment in fetched(order, "payments") if payment.is_captured]
     if payments and all(payment.method == Payment.Method.COMP for payment in payments):
         return SecondLine(_("Complimentary"))
-    parts = [part for refund in order.refunds.all() for part in refund.parts.all()]
+    parts = _parts(order)
     if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):
         return SecondLine(_("Paid out as credit"))
     return None

@@ -100,11 +100,13 @@ class OrderList:
     @cached_property
     def table(self) -> OrderTable:
         """The rows as a table."""
-        table = OrderTable(
-            self.page.rows, user=self.request.user, currency=self.conference.currency, order_by=self.sort
+        return OrderTable(
+            self.page.rows,
+            user=self.request.user,
+            currency=self.conference.currency,
+            asked=self.request.GET,
+            order_by=self.sort,
         )
-        table.hx_target = "#orders"
-        return table
 
     @cached_property
     def counts(self) -> dict[str, int | None]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django_tables2 as tables
+from django.http import QueryDict
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +16,7 @@ from django_tables2.data import TableListData
 from django_tables2.rows import BoundRow, BoundRows
 
 from dashboard.order_cells import OrderCells
+from dashboard.order_heads import head_of
 from registration.models import Order
 
 SORTS = {
@@ -120,12 +122,20 @@ class OrderTable(tables.Table):
     actions = tables.Column(verbose_name=ACTIONS_HEADING, empty_values=(), orderable=False, attrs=_classes("actions"))
 
     class Meta:
-        template_name = "dashboard/includes/_table.html"
         order_by_field = "sort"
         attrs = {"class": "table orders", "role": "table"}
 
-    def __init__(self, rows: Sequence[Order], *, user: Any = None, currency: str = "", **options: Any) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Order],
+        *,
+        user: Any = None,
+        currency: str = "",
+        asked: QueryDict | None = None,
+        **options: Any,
+    ) -> None:
         self.user = user
+        self._asked = asked or QueryDict()
         self.is_selectable = user is None or user.has_perm(SELECT)
         label = gettext("Orders, amounts in %(currency)s") % {"currency": currency}
         attrs = {**OrderTable._meta.attrs, "aria-label": label}
@@ -133,6 +143,11 @@ class OrderTable(tables.Table):
         super().__init__(SortedRows(list(rows)), attrs=attrs, exclude=exclude, **options)
         self.rows = OrderRows(data=self.data, table=self)
         self.cells = OrderCells(user, is_selectable=self.is_selectable)
+
+    @property
+    def head_html(self) -> SafeString:
+        """The cells of the head, as the table's template shows them."""
+        return head_of(self.columns, self._asked, "#orders")
 
     @property
     def rows_html(self) -> SafeString:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Subquery, TextField
+from django.db.models import Model, QuerySet, Subquery, TextField
+
+DECODE = json.JSONDecoder(parse_float=Decimal).decode
+"""Made once: ``json.loads`` makes a decoder anew for each text that is to be read in a way of its own."""
 
 ON_SQLITE = "(SELECT json_group_array(json_array({names})) FROM (%(subquery)s) AS listed)"
 ON_POSTGRESQL = "(SELECT json_agg(json_build_array({names}))::text FROM (%(subquery)s) AS listed)"
@@ -31,5 +35,15 @@ class JSONRows(Subquery):
 
 def rows_of(value: str | None) -> list[list[Any]]:
     """The rows of a ``JSONRows`` column; numbers with a point are ``Decimal``, as amounts must be."""
-    rows: list[list[Any]] = json.loads(value, parse_float=Decimal) if value else []
+    rows: list[list[Any]] = DECODE(value) if value else []
+    return rows
+
+
+def fetched(owner: Model, name: str) -> Sequence[Any]:
+    """The rows of a relation: ``owner.name.all()``, without making a manager and a queryset for rows at hand already.
+
+    A page looks at the payments, refunds and open items of 25 orders some twenty times each.
+    """
+    kept = owner.__dict__.get("_prefetched_objects_cache", {}).get(name)
+    rows: Sequence[Any] = getattr(owner, name).all() if kept is None else kept
     return rows

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.utils.formats import number_format
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 WHOLE_BUT_SENT_WITH_TWO = frozenset(("ISK", "UGX"))
@@ -67,8 +68,14 @@ def quantize_money(amount: Decimal | int | None) -> Decimal:
 
 def format_amount(amount: Decimal, currency: str) -> str:
     """``1,380.00`` in the reader's language, with a true minus sign and no symbol."""
-    text = number_format(abs(amount), places(currency), use_l10n=True, force_grouping=True)
+    text = _grouped(abs(amount), places(currency), get_language())
     return f"\N{MINUS SIGN}{text}" if amount < 0 else text
+
+
+@lru_cache(maxsize=4096)
+def _grouped(amount: Decimal, decimals: int, _language: str | None) -> str:
+    """The digits of an amount; a list shows few prices many times."""
+    return number_format(amount, decimals, use_l10n=True, force_grouping=True)
 
 
 def format_money(amount: Decimal, currency: str) -> str:

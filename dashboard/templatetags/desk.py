@@ -1,14 +1,15 @@
 """Presentation only: how a person, a message and a state look. No amounts are computed here."""
 
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
+from html import escape
 from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.live import mark_now
@@ -167,8 +168,14 @@ def age(when: datetime | None) -> SafeString | str:
         return ""
     minutes = max(0, int((timezone.now() - when).total_seconds() // 60))
     local = timezone.localtime(when)
-    full = f"{date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), full, _length(minutes))
+    full = escape(f"{_day(local.date(), get_language())}, {local:%H:%M} {local.tzname()}")
+    return SafeString(f'<time datetime="{when.isoformat()}" title="{full}">{escape(_length(minutes))}</time>')
+
+
+@lru_cache(maxsize=512)
+def _day(day: date, _language: str | None) -> str:
+    """A date in words; a list says few of them again and again."""
+    return date_format(day, "DATE_FORMAT")
 
 
 def _length(minutes: int) -> str:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from registration.json_rows import fetched
 from registration.models import Credit, Order, Payment, Refund, RefundPart
 from registration.money import ZERO, format_money, is_expressible, quantize_money, split_by_weight
 from registration.services.errors import RefundError
@@ -156,7 +157,7 @@ def blocked_reason(order: Order) -> str:
     # Money above the total, or paid after the end, is owed back whatever the order is called.
     if pending or (order.status not in REFUNDABLE_STATUSES and order.refundable_amount <= 0):
         return _not_refundable_status(order)
-    payments = [payment for payment in order.payments.all() if payment.refundable_amount > 0]
+    payments = [payment for payment in fetched(order, "payments") if payment.refundable_amount > 0]
     usable_payments = [payment for payment in payments if usable(payment)]
     if usable_payments and order.refundable_amount > 0:
         return ""
@@ -172,14 +173,12 @@ def blocked_reason(order: Order) -> str:
 def _not_refundable_status(order: Order) -> str:
     if order.status == Order.Status.PENDING and order.refundable_amount > 0:
         return _("Not refundable: the order is not paid in full yet. When it is cancelled, its credit goes back.")
-    sentences = {
-        Order.Status.PENDING: _("Not refundable: nothing was paid yet."),
-        Order.Status.REFUNDED: _("Not refundable: everything was refunded."),
-        Order.Status.CANCELLED: _("Not refundable: the order was cancelled."),
-    }
-    if order.status == Order.Status.CANCELLED and ZERO < order.paid_amount <= order.refunded_amount:
-        return sentences[Order.Status.REFUNDED]
-    return sentences.get(Order.Status(order.status), _("Not refundable."))
+    if order.status == Order.Status.PENDING:
+        return _("Not refundable: nothing was paid yet.")
+    is_cancelled = order.status == Order.Status.CANCELLED
+    if order.status == Order.Status.REFUNDED or (is_cancelled and ZERO < order.paid_amount <= order.refunded_amount):
+        return _("Not refundable: everything was refunded.")
+    return _("Not refundable: the order was cancelled.") if is_cancelled else _("Not refundable.")
 
 
 def why_unusable(payment: Payment) -> str:
