@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund
-from registration.models.refund import State
+from registration.models.refund import OVER, State
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.late_payments import ENDED_ORDERS
@@ -66,19 +66,24 @@ def can_be_sent_back(item: OpenItem) -> bool:
 def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
     """Refund to the card what arrived after the order had ended; pressed twice, it is one refund.
 
+    One that came to nothing is tried again by a new refund that names it.
+
     Raises:
         RefundError: Nothing of it is left, or what a refund raises; the item settles itself once the money went back.
     """
     if not can_be_sent_back(item) or item.order is None or item.payment is None:
         raise RefundError(_("Nothing of this is left to send back."))
     amount = min(item.payment.refundable_amount, refund_ceiling(item.order))
+    name = f"item-{item.pk}-"
+    over = item.order.refunds.filter(nonce__startswith=name, state__in=OVER).order_by("pk")
     note = RefundService.create_refund(
         item.order,
         amount=amount,
         destination=Refund.Destination.CARD,
         staff_user=staff_user,
         internal_reason=_("Paid after the order had ended"),
-        nonce=f"item-{item.pk}-{item.payment.refunded_amount}",
+        nonce=f"{name}{item.payment.refunded_amount}-{over.count()}",
+        retry_of=over.last(),
         after_end=True,
     )
     return note.refund or item.order.refunds.latest("pk")

@@ -8,14 +8,14 @@ import pytest
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.attention import can_be_sent_back, send_back
-from registration.services.errors import DuplicateSubmit, RefundError, RefundHeld
+from registration.services.errors import DuplicateSubmit, RefundError, RefundHeld, RefundRefused
 from registration.services.late_payments import apply_intent
 from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_user
-from tests.registration.desk import card_order, pay_at_stripe, refunds_at_stripe
+from tests.registration.desk import card_order, fault, pay_at_stripe, refunds_at_stripe
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -133,6 +133,19 @@ def test_what_came_late_is_sent_back(sandbox: "SandboxServer", late: OpenItem) -
     order = Order.objects.get()
     assert (order.status, order.refundable_amount) == (Order.Status.REFUNDED, Decimal("0.00"))
     assert [r["amount"] for r in refunds_at_stripe(sandbox, order)] == [10_000, 5_000]
+    assert_books_agree()
+
+
+@pytest.mark.trap(5, 30)
+def test_what_came_late_can_be_sent_back_after_a_failure(sandbox: "SandboxServer", late: OpenItem) -> None:
+    with fault(sandbox, "server_error_saved"), pytest.raises(RefundRefused) as refused:
+        send_back(late, staff_user=None)
+
+    again = send_back(OpenItem.objects.get(pk=late.pk), staff_user=None)
+
+    assert (again.state, again.retry_of) == (State.SUCCEEDED, refused.value.refund)
+    assert [r["amount"] for r in refunds_at_stripe(sandbox, Order.objects.get())] == [10_000, 5_000]
+    assert not OpenItem.objects.unresolved().exists()
     assert_books_agree()
 
 
