@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
+from registration.services.credit_notes import used_of
 from registration.services.errors import RefundError
 from registration.services.events import queue_again
 from registration.services.external import import_refund, state_of
@@ -149,12 +150,15 @@ def _shares(order: Order, payment: Payment, snapshot: RefundSnapshot) -> list[Sh
 
 
 def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnapshot, staff_user: Any) -> None:
-    """Take ``take`` off the part's credit; what of it was spent is borne by the house, and shown."""
+    """Take ``take`` off the part's credit; what is not there any more is borne by the house, and shown if spent."""
     credit = Credit.objects.get(refund_parts=part.pk)
-    spent = take - min(take, credit.remaining_amount)
+    missing = take - min(take, credit.remaining_amount)
+    spent = min(missing, used_of(credit))
     reason = _("Refunded at Stripe as well, %(id)s") % {"id": snapshot.id}
+    if missing:
+        why = _("It had been spent. %s") if spent == missing else _("It had been spent or had ended. %s")
+        _enter(credit, CreditEntry.Kind.ADJUSTED, missing, order, staff_user, why % reason)
     if spent:
-        _enter(credit, CreditEntry.Kind.ADJUSTED, spent, order, staff_user, _("It had been spent. %s") % reason)
         open_item(
             OpenItem.Kind.CREDIT_SPENT,
             f"credit:{credit.pk}:{snapshot.id}",
@@ -167,8 +171,8 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
     if not credit.remaining_amount:
         credit.status = Credit.Status.VOIDED
         credit.save(update_fields=["status", "updated_at"])
-    if take > spent:
-        facts = {"amount": take - spent, "currency": credit.currency, "credit": credit.number}
+    if take > missing:
+        facts = {"amount": take - missing, "currency": credit.currency, "credit": credit.number}
         record(order, "credit_taken_back", actor=staff_user, facts=facts)
 
 

@@ -1,14 +1,16 @@
 """Money that went back as credit here and to the card at Stripe: shown, and settled by taking the credit back."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
+from django.utils import timezone
 
 from registration.attention import advice, explanation
-from registration.models import Credit, OpenItem, Order, Refund, RefundPart, StripeEvent
+from registration.models import Credit, CreditEntry, OpenItem, Order, Refund, RefundPart, StripeEvent
 from registration.models.refund import State
 from registration.sentences import sentence
 from registration.services.attention import acknowledge
@@ -134,6 +136,24 @@ def test_what_was_spent_is_an_item_of_its_own(
         assert explanation(OpenItem.objects.unresolved().get()) == (
             "$30.00 of credit had been spent before it went back to the card as well."
         )
+    assert_books_agree()
+
+
+@pytest.mark.trap(14)
+def test_what_had_expired_was_not_spent(sandbox: "SandboxServer", order: Order, grace: Any) -> None:
+    credit = to_credit(order)
+    spend(credit, "30.00")
+    Credit.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    CreditService.expire_due()
+    refund_past_the_desk(sandbox, order, 10_000)
+
+    take_credit_back(the_item(), staff_user=grace)
+
+    open_now = [(item.kind, item.facts["amount"]) for item in OpenItem.objects.unresolved()]
+    assert open_now == [(Kind.CREDIT_SPENT, "30.00")]
+    entry = credit.entries.get(kind=CreditEntry.Kind.ADJUSTED)
+    assert (entry.amount, entry.reason[:32]) == (Decimal("100.00"), "It had been spent or had ended. ")
+    assert balances(order) == ("REFUNDED", "100.00", "0.00")
     assert_books_agree()
 
 
