@@ -25,6 +25,7 @@ CAUSES = {
     "insufficient_funds": gettext_lazy("the Stripe balance was too low"),
     "declined": gettext_lazy("the bank declined it"),
     "merchant_request": gettext_lazy("it was cancelled at our request"),
+    "not_possible": gettext_lazy("it was not possible any more when its time had come"),
 }
 
 
@@ -38,7 +39,7 @@ class Step:
 
 
 def cause_in_words(cause: str) -> str:
-    """Stripe's reason for a failure in words; what is a sentence already stays one."""
+    """The reason for a failure, mostly Stripe's, in words; what is a sentence already stays one."""
     if cause in CAUSES:
         return str(CAUSES[cause])
     return cause if " " in cause else _("Stripe gave no reason")

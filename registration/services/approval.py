@@ -17,8 +17,9 @@ from registration.services.errors import RefundError, StaleBalance
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, total_of, why_above_limit
 from registration.services.open_items import close_items, open_item
-from registration.services.planner import PlannedPart, RefundPlan, may_go_back, status_after, why_unusable
+from registration.services.planner import PlannedPart, RefundPlan, status_after
 from registration.services.settle import settle_order
+from registration.services.still_possible import why_not_any_more
 from registration.services.undo import lock, send_refund
 
 APPROVE = "registration.approve_refund"
@@ -144,26 +145,13 @@ def check_waits(refund: Refund) -> None:
 
 
 def check_again(order: Order, refund: Refund) -> None:
-    """Refuse a proposal that is not possible any more: its sum is still reserved, but the world may have changed.
+    """Refuse a proposal that is not possible any more.
 
     Raises:
-        RefundError: A payment was disputed or charged back, was made in another mode than the key's, did not arrive
-            after all, or its money went back at Stripe meanwhile.
+        RefundError: Saying why, and what to do.
     """
-    parts = refund.parts.select_related("payment__order__conference")
-    for payment in (part.payment for part in parts):
-        if not may_go_back(payment):
-            raise RefundError(why_unusable(payment))
-        if not payment.is_captured:
-            raise RefundError(_("Not refundable: a payment of this order did not arrive after all."))
-    if order.status == Order.Status.PENDING:
-        raise RefundError(_("Not refundable: the order is not paid in full any more."))
-    elsewhere = OpenItem.objects.unresolved().filter(
-        kind=OpenItem.Kind.EXTERNAL, refund__isnull=True, payment__in=parts.values("payment")
-    )
-    if elsewhere.exists():
-        # The books have no room for it while the proposal reserves the same money.
-        raise RefundError(_("The same money was refunded at Stripe meanwhile. Reject this proposal."))
+    if why := why_not_any_more(order, refund):
+        raise RefundError(_("%(why)s Reject this proposal.") % {"why": why})
 
 
 def plan_of(order: Order, refund: Refund) -> RefundPlan:

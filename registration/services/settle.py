@@ -36,6 +36,8 @@ WAITING_IN: dict[Kind, tuple[State, ...]] = {
     Kind.SLOW: (State.PENDING, State.REQUIRES_ACTION),
 }
 """The states of a part in which an item of each kind may stay open."""
+NOT_POSSIBLE = "not_possible"
+"""Our own failure reason for what was never sent, because it was not possible any more when its time had come."""
 BALANCE_TOO_LOW = "insufficient_funds"
 """Stripe's pending reason for a refund that waits until the account is topped up."""
 
@@ -217,6 +219,17 @@ def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> No
             payment=part.payment,
             facts=part_facts(part) | {"cause": part.failure_reason},
         )
+
+
+def fail_unsent(order: Order, refund: Refund, why: str) -> None:
+    """End a refund of which nothing was sent or carried out. The caller holds the order's lock."""
+    refund.parts.update(state=State.FAILED, settled_at=timezone.now(), failure_reason=NOT_POSSIBLE)
+    refund.refusal = why
+    for part in refund.parts.select_related("refund", "payment").order_by("pk"):
+        _record_move(order, part, why, actor=None)
+        _part_came_back(order, part, was_accepted=False)
+    settle_refund(order, refund)
+    settle_order(order)
 
 
 def settle_order(order: Order) -> None:

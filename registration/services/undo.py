@@ -17,7 +17,8 @@ from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.open_items import close_items
 from registration.services.sending import send_part
-from registration.services.settle import settle_order
+from registration.services.settle import fail_unsent, settle_order
+from registration.services.still_possible import why_not_any_more
 
 logger = logging.getLogger(__name__)
 LEAVE_TO_ITS_PAGE = timedelta(seconds=3)
@@ -59,14 +60,17 @@ def release_refund(refund: Refund) -> Refund:
     """End the time to undo a refund and send it. Safe to call at any time and from several processes.
 
     Returns:
-        The refund as it then stands; one that was taken back stays so.
+        The refund as it then stands; one that was taken back stays so, and one that is not possible any more failed.
     """
     with transaction.atomic():
         order, fresh = lock(refund)
         if fresh.is_held:
             fresh.hold_until = None
             fresh.save(update_fields=["hold_until", "updated_at"])
-            begin(order, fresh)
+            if why := why_not_any_more(order, fresh):
+                fail_unsent(order, fresh, why)
+            else:
+                begin(order, fresh)
     return send_refund(fresh)
 
 

@@ -11,14 +11,15 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from registration.models import Credit, OpenItem, Order, Refund, RefundPart
+from registration.models import Credit, OpenItem, Order, Refund, RefundPart, StripeEvent
 from registration.sentences import sentence
 from registration.services.errors import RefundError, RefundHeld
+from registration.services.events import process, process_due
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open, resolve_refund
 from registration.services.undo import release_refund, send_due, undo_refund
 from registration.services.watch import watch_waiting
-from tests.registration.books import assert_books_agree, make_user
+from tests.registration.books import assert_books_agree, make_user, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, fault, refunds_at_stripe
 from tools.torture.forks import Fork, wait_for
 
@@ -252,6 +253,44 @@ def test_a_failure_is_open_again_when_its_unsent_retry_is_cancelled(
 
     again = failures.get()
     assert (again.subject, again.refund, again.facts) == (failure.subject, failure.refund, failure.facts)
+
+
+@pytest.mark.trap(24, 50)
+@pytest.mark.parametrize("destination", [Refund.Destination.CREDIT, Refund.Destination.SPLIT])
+def test_what_went_back_at_stripe_meanwhile_becomes_no_credit(
+    order: Order, destination: str, sandbox: "SandboxServer"
+) -> None:
+    credit_amount = Decimal("50.00") if destination == Refund.Destination.SPLIT else None
+    refund = hold(order, "90.00", destination=destination, credit_amount=credit_amount)
+    intent = order.payments.get().stripe_payment_intent_id
+    made = stripe_post(sandbox, "refunds", f"payment_intent={intent}&amount=5000")
+    process(store(order.conference, "refund.created", {"id": made["id"]}))
+
+    released = release_refund(refund)
+
+    assert (released.state, released.refusal) == (State.FAILED, "The same money was refunded at Stripe meanwhile.")
+    assert not Credit.objects.exists()
+    StripeEvent.objects.update(next_attempt_at=timezone.now())
+    process_due()
+    order.refresh_from_db()
+    assert (order.refunded_amount, order.refundable_amount) == (Decimal("50.00"), Decimal("50.00"))
+    kinds = OpenItem.objects.unresolved().values_list("kind", flat=True)
+    assert set(kinds) == {OpenItem.Kind.FAILED, OpenItem.Kind.EXTERNAL}
+    assert_books_agree()
+
+
+@pytest.mark.trap(31, 50)
+def test_what_was_disputed_meanwhile_becomes_no_credit(order: Order, sandbox: "SandboxServer") -> None:
+    refund = hold(order, destination=Refund.Destination.CREDIT)
+    order.payments.update(dispute={"id": "dp_1", "status": "needs_response", "is_charge_refundable": False})
+
+    released = release_refund(refund)
+
+    assert released.state == State.FAILED
+    assert released.refusal.startswith("Not refundable: disputed")
+    assert not Credit.objects.exists()
+    assert OpenItem.objects.unresolved().get().kind == OpenItem.Kind.FAILED
+    assert_books_agree()
 
 
 SECONDS = 15
