@@ -229,6 +229,9 @@ def _held(order: Order) -> str:
     if minutes < 0:
         return _("Hold has ended")
     hours, minutes = divmod(minutes, 60)
+    days, hours_of_day = divmod(hours, 24)
+    if days:
+        return _("Held for %(days)s d %(hours)s h") % {"days": days, "hours": hours_of_day}
     if hours:
         return _("Held for %(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
     return _("Held for %(minutes)s min") % {"minutes": minutes}

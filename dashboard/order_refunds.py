@@ -51,7 +51,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         refund=refund,
         amount=format_money(refund.amount, refund.currency),
         where=", ".join(places) or str(refund.get_destination_display()),
-        why=ended_because(refund) or reason,
+        why=(ended_because(refund) or reason).rstrip("."),
         who=_who(refund),
         steps=steps(refund) if refund.is_open else [],
         holders=list(dict.fromkeys(holder(part) for part in parts)),

@@ -48,7 +48,7 @@ def _title(similar: list[Similar], amount: str, name: str) -> str:
         return _("%(amount)s of this order was refunded before.") % values
     if any(each.same_person for each in similar):
         return _("%(name)s got %(amount)s back lately.") % values
-    return _("%(amount)s went back to the same card lately.") % values
+    return _("%(amount)s went back lately to a card with the same last four digits.") % values
 
 
 def _echo(each: Similar) -> Echo:

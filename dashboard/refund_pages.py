@@ -52,6 +52,7 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
     return {
         "conference": conference,
         "words": words,
+        "orders_url": f"{reverse('order_list')}?{urlencode({'q': words})}" if words else "",
         "state": state,
         "chips": _chips(words, state),
         "refunds": [refund_row(refund) for refund in page.rows],

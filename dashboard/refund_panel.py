@@ -269,6 +269,9 @@ def _tender_text(payment: Payment) -> str:
 
 
 def _preview_text(form: RefundForm) -> str:
+    """What is missing: what is wrong with the amount as far as it is typed, else that there is none."""
+    if form["amount"].value() and form.errors.get("amount"):
+        return str(form.errors["amount"][0])
     return _("Choose an amount to see the result. Refundable now: %(amount)s.") % {
         "amount": money(form.order, form.ceiling)
     }

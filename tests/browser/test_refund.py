@@ -59,6 +59,19 @@ def test_a_double_click_refunds_once(page: Page, sandbox: "SandboxServer", sam: 
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
 
 
+def test_back_shows_what_the_form_would_do(page: Page, sandbox: "SandboxServer", sam: Any, paid_order: Order) -> None:
+    sign_in(page, sam)
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    page.get_by_label("Store credit", exact=False).first.check()
+    expect(page.locator("#preview")).to_contain_text("as store credit")
+    page.goto("/refunds/")
+
+    page.go_back()
+
+    on_card = page.locator("#id_destination_CARD").is_checked()
+    assert on_card == ("as store credit" not in page.locator("#preview").inner_text())
+
+
 def test_without_a_script(
     open_page: Callable[..., Page], sandbox: "SandboxServer", sam: Any, paid_order: Order
 ) -> None:

@@ -88,6 +88,12 @@ def test_list_of_nothing_says_so(grace_client: Client) -> None:
     assert "No refunds yet" in grace_client.get(reverse("refund_list")).content.decode()
 
 
+def test_search_without_a_hit_leads_to_the_orders_of_the_same_words(grace_client: Client, card_order: Order) -> None:
+    empty = grace_client.get(reverse("refund_list"), {"q": "Ada L"}).content.decode()
+    assert f'href="{reverse("order_list")}?q=Ada+L"' in empty
+    assert ">Search orders</a>" not in grace_client.get(reverse("refund_list"), {"state": "failed"}).content.decode()
+
+
 def test_detail_says_who_has_the_money(linus_client: Client, grace: Any, card_order: Order) -> None:
     refund = refunded(
         card_order, destination="CARD", staff_user=grace, note="Wrote in", internal_reason="Programme changed"

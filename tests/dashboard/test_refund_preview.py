@@ -103,9 +103,27 @@ def test_tick_for_another_total_does_not_count(grace_client: Client, order: Orde
     assert "aria-disabled" in html
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,234.56", "-1", "9999"])
-def test_preview_of_no_amount_says_what_is_left(grace_client: Client, order: Order, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("abc", "Enter an amount like 12.50."),
+        ("-1", "Enter an amount like 12.50."),
+        ("1,234", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
+        ("9999", "At most €80.00 can be refunded."),
+    ],
+)
+def test_preview_of_a_wrong_amount_says_what_is_wrong(
+    grace_client: Client, order: Order, text: str, missing: str
+) -> None:
     html = preview(grace_client, order, amount=text)
+
+    assert missing in html
+    assert "Choose an amount" not in html
+    assert ">Refund</button>" in html
+
+
+def test_preview_of_no_amount_says_what_is_left(grace_client: Client, order: Order) -> None:
+    html = preview(grace_client, order, amount="")
 
     assert "Choose an amount to see the result. Refundable now: €80.00." in html
     assert ">Refund</button>" in html

@@ -85,7 +85,7 @@ def test_the_same_card_of_somebody_else_is_told_as_that(
 
     html = preview(grace_client, order)
 
-    assert "€12.50 went back to the same card lately." in html
+    assert "€12.50 went back lately to a card with the same last four digits." in html
     assert "Bob Martin" in html
 
 

@@ -81,6 +81,8 @@ def test_a_colleague_sees_it_on_the_order_and_can_undo_it(
     post(grace_client, "refund_undo", refund)
     refund.refresh_from_db()
     assert refund.state == State.CANCELED
+    page = grace_client.get(reverse("order_detail", args=[card_order.reference])).content.decode()
+    assert "Taken back before it was sent. " in page
 
 
 def test_undo_takes_the_toast_away_and_draws_the_row(sam_client: Client, card_order: Order) -> None:
