@@ -23,7 +23,7 @@ from dashboard.templatetags.desk import moment
 from registration.books import Account, Kind, balances, gone_from, movements_between, movements_of, paid_in
 from registration.models import Conference, Order
 from registration.money import ZERO, format_amount, format_money
-from registration.trial_balance import TrialBalance, start_of, trial_balance
+from registration.trial_balance import TrialBalance, end_of, start_of, trial_balance
 
 LOOK = "registration.view_books"
 DAY = timedelta(days=1)
@@ -50,12 +50,14 @@ class BooksPage:
         self.today = timezone.now().astimezone(ZoneInfo(conference.timezone)).date()
         self.first = _day(request.GET.get("since")) if "since" in request.GET else self.today.replace(day=1)
         self.last = _day(request.GET.get("until")) or (None if "until" in request.GET else self.today)
+        if self.first and self.last and self.last < self.first:
+            self.first, self.last = self.last, self.first  # Two days name one period, whichever stands first.
 
     @property
     def period(self) -> tuple[datetime | None, datetime | None]:
         """From when on, and up to when; ``None`` for no end on that side."""
         since = start_of(self.first, self.conference) if self.first else None
-        return since, start_of(self.last + DAY, self.conference) if self.last else None
+        return since, end_of(self.last, self.conference) if self.last else None
 
     @cached_property
     def trial(self) -> TrialBalance:

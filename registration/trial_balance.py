@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from registration.models import Conference
 from registration.money import ZERO, quantize_money
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -107,5 +108,10 @@ def _sums(
 
 
 def start_of(day: date, conference: Conference) -> datetime:
-    """When a day begins at the conference."""
-    return datetime.combine(day, time.min, ZoneInfo(conference.timezone))
+    """When a day begins at the conference; what no clock everywhere can show counts as the nearest that it can."""
+    return datetime.combine(min(max(day, EARLIEST), LATEST), time.min, ZoneInfo(conference.timezone))
+
+
+def end_of(day: date, conference: Conference) -> datetime:
+    """When a day is over at the conference."""
+    return start_of(min(day, LATEST) + timedelta(days=1), conference)

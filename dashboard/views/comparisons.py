@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +20,7 @@ from registration.models import ComparisonRun, Conference, Difference
 from registration.services.compare import begin
 from registration.services.compare_repair import repair_for, repair_now
 from registration.services.errors import RefundError
-from registration.trial_balance import start_of
+from registration.trial_balance import end_of, start_of
 
 State = Difference.State
 STOP_POLLING = 286
@@ -59,7 +58,7 @@ def _begin(request: HttpRequest, conference: Conference, form: ComparisonForm) -
     begin(
         conference,
         since=start_of(since, conference) if since else None,
-        until=start_of(until + timedelta(days=1), conference) if until else None,
+        until=end_of(until, conference) if until else None,
         staff_user=request.user,
         afresh=True,
     )

@@ -66,6 +66,22 @@ def test_this_month_is_shown_unless_another_period_is_asked_for(grace_client: Cl
     assert "From the beginning up to now" in nonsense
 
 
+def test_two_days_name_one_period_whichever_stands_first(grace_client: Client, season: Order) -> None:
+    turned = grace_client.get(reverse("books"), {"since": IN_MARCH["until"], "until": IN_MARCH["since"]})
+    straight = grace_client.get(reverse("books"), IN_MARCH)
+    assert turned.context["page"].span == straight.context["page"].span
+    assert turned.context["page"].rows == straight.context["page"].rows != []
+
+
+@pytest.mark.parametrize("name", ["books", "books_export", "books_movements"])
+def test_a_day_that_no_clock_shows_is_the_nearest_that_one_does(grace_client: Client, season: Order, name: str) -> None:
+    far = grace_client.get(reverse(name), {"since": "0001-01-01", "until": "9999-12-31"})
+    whole = grace_client.get(reverse(name), {"since": "1970-01-01", "until": "2200-01-01"})
+    assert far.status_code == 200
+    if name != "books":
+        assert far.getvalue() == whole.getvalue()
+
+
 def test_the_table_comes_as_a_file(grace_client: Client, season: Order) -> None:
     response = grace_client.get(reverse("books_export"), IN_MARCH)
 

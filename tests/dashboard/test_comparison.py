@@ -97,6 +97,12 @@ def test_a_period_that_ends_before_it_begins_is_refused(grace_client: Client, co
     assert not ComparisonRun.objects.exists()
 
 
+def test_a_period_without_measure_is_compared_as_well(grace_client: Client, card_order: Order) -> None:
+    answer = grace_client.post(reverse("comparison_start"), {"since": "0001-01-01", "until": "9999-12-31"}, follow=True)
+    assert answer.status_code == 200
+    assert ComparisonRun.objects.exists()
+
+
 def test_one_that_is_being_made_is_not_given_up(grace_client: Client, conference: Conference) -> None:
     assert compare.claim(compare.begin(conference))
 
