@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Subquery
+from django.db.models import Subquery
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -21,6 +21,8 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
 
 SESSION_KEY = "conference"
+UNSHOWN = ("stripe_publishable_key", "stripe_webhook_secret", "old_webhook_secret")
+"""No list and no frame needs these, and each would be decrypted for every page."""
 
 
 def requires(
@@ -44,8 +46,9 @@ def conferences_of(request: HttpRequest) -> list[Conference]:
     """The conferences the user is a member of, read once per request; each carries the user's ``role``."""
     known: list[Conference] | None = getattr(request, "_conferences", None)
     if known is None:
-        role = Group.objects.filter(user=OuterRef("memberships__user")).order_by("pk").values("name")[:1]
-        known = list(Conference.objects.visible_to(request.user).annotate(role=Subquery(role)))
+        role = Group.objects.filter(user=request.user.pk).order_by("pk").values("name")[:1]
+        visible = Conference.objects.visible_to(request.user).annotate(role=Subquery(role))
+        known = list(visible.defer(*UNSHOWN))
         request._conferences = known  # type: ignore[attr-defined]
     return known
 

@@ -1,4 +1,4 @@
-"""Addresses of orders, as a page of rows needs many: the pattern is looked up once, the reference put in as text."""
+"""Addresses that every page needs many of: looked up once, with the reference of an order put in as text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ SAFE = "/~:@!$&'()*+,;="
 def order_address(name: str, reference: str) -> str:
     """The address of a page about one order: what ``reverse`` says."""
     return _pattern(name, get_script_prefix()).replace(REFERENCE, quote(reference, safe=SAFE))
+
+
+def page_address(name: str) -> str:
+    """The address of a page that is about nothing in particular: what ``reverse`` says."""
+    return _plain(name, get_script_prefix())
+
+
+@lru_cache(maxsize=64)
+def _plain(name: str, _prefix: str) -> str:
+    return reverse(name)
 
 
 @lru_cache(maxsize=64)

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
+from dashboard.addresses import page_address
 from dashboard.held import Held, held_of
 from dashboard.waiting import Waiting, waiting_at
 from registration.models import Conference, OpenItem
@@ -123,7 +123,7 @@ class Desk:
             return []
         user, here = self._request.user, self._request.path
         return [
-            NavItem(reverse(name), label, icon, key, here.startswith(beginnings))
+            NavItem(page_address(name), label, icon, key, here.startswith(beginnings))
             for name, label, icon, key, permission, beginnings in pages
             if user.has_perm(permission)
         ]
@@ -132,6 +132,11 @@ class Desk:
     def nav_keys(self) -> str:
         """The keys that lead to the pages of the navigation."""
         return "".join(item.key for item in self.nav)
+
+    @property
+    def nav_look(self) -> str:
+        """All that the navigation is drawn from: the pages the user may open, and the one that is open."""
+        return "".join(f"{item.key}{'!' if item.current else ''}" for item in self.nav)
 
     @cached_property
     def attention(self) -> dict[str, int]:
@@ -185,10 +190,10 @@ class Desk:
         return [self._page("comparison", _("Comparison"), "amber", self.attention.get(OpenItem.Kind.DRIFT, 0))]
 
     def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
-        url = reverse(name)
+        url = page_address(name)
         return Queue(url, label, hue, count, self._request.path.startswith(url))
 
     def _queue(self, attention: str, label: str, hue: str, count: int) -> Queue:
-        url = reverse("order_list")
+        url = page_address("order_list")
         current = self._request.path == url and self._request.GET.get("attention") == attention
         return Queue(f"{url}?{urlencode({'attention': attention})}", label, hue, count, current)

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.access import conferences_of
+from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
 from dashboard.filters import OrderFilter
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
@@ -166,7 +166,7 @@ class OrderList:
         rows = [
             {
                 "name": each.name,
-                "url": f"{reverse('order_list')}?{urlencode({'conference': each.slug} | words)}",
+                "url": f"{page_address('order_list')}?{urlencode({'conference': each.slug} | words)}",
                 "count": self._found_at(each) if words else "",
             }
             for each in others[:MOST_ELSEWHERE]
@@ -229,7 +229,8 @@ class OrderList:
 
     def _to(self, name: str, query: dict[str, str]) -> str:
         query = self._place | query
-        return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
+        address = page_address(name)
+        return f"{address}?{urlencode(query)}" if query else address
 
     @property
     def found(self) -> int | None:

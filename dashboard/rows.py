@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import DEFERRED, Exists, Model, OuterRef, QuerySet
@@ -31,11 +32,17 @@ IN_ORDER = OuterRef("pk")
 def listed_orders() -> OrderQuerySet:
     """Orders with all that their rows show; ``with_details`` makes it readable."""
     credits = Credit.objects.spendable().filter(user=OuterRef("user"), conference=OuterRef("conference"))
+    orders: OrderQuerySet = _orders_with_details().annotate(has_credit=Exists(credits.order_by()))
+    return orders
+
+
+@lru_cache(maxsize=1)
+def _orders_with_details() -> OrderQuerySet:
+    """The part of the question that is the same whenever it is asked: putting it together costs more than asking it."""
     orders: OrderQuerySet = (
         Order.objects.select_related("user")
         .only(*SHOWN)
         .annotate(
-            has_credit=Exists(credits.order_by()),
             listed_payments=JSONRows(Payment.objects.filter(order=IN_ORDER).order_by(), *PAYMENT, "dispute"),
             listed_items=JSONRows(OpenItem.objects.unresolved().filter(order=IN_ORDER).order_by(), *ITEM),
             listed_refunds=JSONRows(
