@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import DEFERRED, Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models.base import ModelState
 from django_tables2.rows import BoundRow
 
 from dashboard.tables import OrderTable
@@ -124,8 +125,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:
-    given = dict(zip(names, values, strict=True))
-    row = model(*(given.get(field.attname, DEFERRED) for field in model._meta.concrete_fields))
+    """As the ORM makes a row of which the other columns are deferred, without naming each of these."""
+    row = model.__new__(model)
+    row.__dict__.update(zip(names, values, strict=True))
+    row._state = ModelState()
     row._state.adding = False
     return row
 
@@ -133,8 +136,18 @@ def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:
 def _keep(owner: Model, name: str, rows: list[Any]) -> None:
     """Put rows where ``owner.name.all()`` finds them, as a prefetch would, but without a query of its own."""
     model: Any = owner._meta.get_field(name).related_model
-    kept: QuerySet[Any] = QuerySet(model)
-    kept._result_cache = sorted(rows, key=lambda row: row.pk)
-    kept._prefetch_done = True  # type: ignore[attr-defined]
     cache: dict[str, Any] = owner.__dict__.setdefault("_prefetched_objects_cache", {})
-    cache[name] = kept
+    cache[name] = _kept(model, sorted(rows, key=lambda row: row.pk)) if rows else _nothing(model)
+
+
+def _kept(model: type[Model], rows: list[Any]) -> QuerySet[Any]:
+    kept: QuerySet[Any] = QuerySet(model)
+    kept._result_cache = rows
+    kept._prefetch_done = True  # type: ignore[attr-defined]
+    return kept
+
+
+@lru_cache(maxsize=16)
+def _nothing(model: type[Model]) -> QuerySet[Any]:
+    """Most orders of a page have no refund and no open item."""
+    return _kept(model, [])
