@@ -20,7 +20,7 @@ from dashboard.templatetags.desk import person, state_label
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import format_amount, format_money
 from registration.search import fold, words
-from registration.statement import SOON, Balance, CreditPlan, Movement, next_to_expire
+from registration.statement import SOON, Balance, CreditPlan, Movement
 
 Row = dict[str, Any]
 SCALE, GAP = 1000, 3
@@ -64,13 +64,13 @@ def credit_row(credit: Credit) -> Row:
     }
 
 
-def balance_card(balance: Balance, credits: list[Credit]) -> Row:
+def balance_card(balance: Balance, next_to_expire: Credit | None) -> Row:
     """The head of the attendee page: how much, in which parts, and what expires next."""
     return {
         "available": format_money(balance.available, balance.currency),
         "issued": format_money(balance.issued, balance.currency),
         "parts": _bar(balance),
-        "expiry": _expiry(next_to_expire(credits)),
+        "expiry": _expiry(next_to_expire),
     }
 
 

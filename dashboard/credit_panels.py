@@ -24,7 +24,7 @@ from dashboard.forms.fields import typed
 from dashboard.templatetags.desk import person
 from registration.models import Conference, Credit, Order
 from registration.money import SYMBOLS, format_money
-from registration.statement import available_with, balance_of, left_with, movements, payable_orders
+from registration.statement import available_with, held_by, left_with, movements, payable_orders
 
 MOST_ORDERS = 50
 PAGE = 50
@@ -35,23 +35,23 @@ Context = dict[str, Any]
 
 def statement_context(request: HttpRequest, attendee: Any, conference: Conference) -> Context:
     """An attendee at a conference: balance, credits, ledger, orders to pay and all others."""
-    held_credits = Credit.objects.filter(user=attendee, conference=conference)
-    credits = list(held_credits.select_related("conference", "source_order", "refund").order_by("-pk"))
+    credits = Credit.objects.filter(user=attendee, conference=conference).order_by("-pk")
     orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
-    balance = balance_of(credits, conference.currency)
+    found = held_by(attendee, conference)
     first_credit, first_move = _start(request, "credits"), _start(request, "ledger")
-    moves = movements(credits, start=first_move, most=PAGE + 1)
+    listed = list(credits.select_related("conference", "source_order")[first_credit : first_credit + PAGE + 1])
+    moves = movements(credits, start=first_move, most=PAGE + 1, total=found.entries)
     return {
         "attendee": attendee,
         "conference": conference,
-        "balance": balance_card(balance, credits),
-        "credits": [credit_row(credit) for credit in credits[first_credit : first_credit + PAGE]],
-        "older_credits": _older(request, "credits", first_credit) if len(credits) > first_credit + PAGE else "",
+        "balance": balance_card(found.balance, found.next_to_expire),
+        "credits": [credit_row(credit) for credit in listed[:PAGE]],
+        "older_credits": _older(request, "credits", first_credit) if len(listed) > PAGE else "",
         "ledger": [ledger_row(movement) for movement in moves[:PAGE]],
         "older_moves": _older(request, "ledger", first_move) if len(moves) > PAGE else "",
         "pending": [pending_row(order) for order in payable_orders(attendee, conference)],
         "orders": [order_row(order) for order in orders[:MOST_ORDERS]],
-        "can_apply": balance.available > 0,
+        "can_apply": found.balance.available > 0,
         "may_apply": request.user.has_perm("registration.apply_credit"),
         "may_issue": request.user.has_perm("registration.issue_credit"),
     }
@@ -72,7 +72,7 @@ def _older(request: HttpRequest, name: str, start: int) -> str:
 
 def credit_context(request: HttpRequest, credit: Credit) -> Context:
     """One credit: what is left, every movement, where it came from and what it paid."""
-    entries = movements([credit])
+    entries = movements(Credit.objects.filter(pk=credit.pk))
     paid = {move.entry.order_id: move.entry.order for move in entries if move.entry.kind == "APPLIED"}
     return {
         "credit": credit,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.db.models.base import ModelState
 from django_tables2.rows import BoundRow
 
 from dashboard.tables import OrderTable
-from registration.json_rows import JSONRows, rows_of
+from registration.json_rows import JSONRows, moment_of, rows_of
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.order import OrderQuerySet
 from registration.money import quantize_money
@@ -107,7 +106,7 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
     parts: dict[int, list[RefundPart]] = {}
     for refund_id, amount, state, requested_by, hold_until, *part in rows:
         if refund_id not in refunds:
-            values = [refund_id, quantize_money(amount), state, requested_by, _moment(hold_until), order.currency]
+            values = [refund_id, quantize_money(amount), state, requested_by, moment_of(hold_until), order.currency]
             refunds[refund_id] = _row(Refund, (*REFUND, "currency"), values)
             parts[refund_id] = []
         if part[0] is not None:
@@ -116,12 +115,6 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
     for refund_id, refund in refunds.items():
         _keep(refund, "parts", parts[refund_id])
     return list(refunds.values())
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A time as the database writes it into JSON; SQLite leaves out that it is UTC."""
-    found = datetime.fromisoformat(text) if text else None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +38,12 @@ def rows_of(value: str | None) -> list[list[Any]]:
     """The rows of a ``JSONRows`` column; numbers with a point are ``Decimal``, as amounts must be."""
     rows: list[list[Any]] = DECODE(value) if value else []
     return rows
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """A time as the database writes it into JSON; SQLite leaves out that it is UTC."""
+    found = datetime.fromisoformat(text) if text else None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def fetched(owner: Model, name: str) -> Sequence[Any]:

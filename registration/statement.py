@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
+from registration.json_rows import JSONRows, moment_of, rows_of
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import ZERO, quantize_money
 from registration.order_search import search
@@ -50,38 +51,87 @@ class Movement:
     balance: Decimal
 
 
-def balance_of(credits: Iterable[Credit], currency: str) -> Balance:
-    """Say where the amounts of these credits are; every credit is in ``currency``."""
-    held = list(credits)
-    moved = _moved(held)
-    lapsed = sum((c.remaining_amount for c in held if not c.is_spendable and c.status != c.Status.PAID_OUT), ZERO)
-    return Balance(
-        currency=currency,
-        available=sum((credit.remaining_amount for credit in held if credit.is_spendable), ZERO),
-        used=-(moved(CreditEntry.Kind.APPLIED) + moved(CreditEntry.Kind.RESTORED)),
-        expired=lapsed - moved(CreditEntry.Kind.EXPIRED),
-        voided=-moved(CreditEntry.Kind.VOIDED) - moved(CreditEntry.Kind.RECALLED),
+@dataclass(frozen=True)
+class Held:
+    """What an attendee holds, added up by the database: however many credits there are, none of them is read.
+
+    Attributes:
+        balance: Where the amounts are.
+        entries: The sum of all movements, which is what the newest of them left.
+        next_to_expire: The spendable credit that expires first, if any of them ever does.
+    """
+
+    balance: Balance
+    entries: Decimal
+    next_to_expire: Credit | None
+
+
+def held_by(attendee: Any, conference: Conference) -> Held:
+    """Say where the amounts of an attendee's credits at a conference are, in one question."""
+    moved, amounts, dated = _asked(attendee, conference)
+    sums = {kind: quantize_money(amount) for kind, amount in moved}
+    available, spendable_once = map(quantize_money, amounts[0][1:] if amounts else (0, 0))
+    kinds = CreditEntry.Kind
+    balance = Balance(
+        currency=conference.currency,
+        available=available,
+        used=-(sums.get(kinds.APPLIED, ZERO) + sums.get(kinds.RESTORED, ZERO)),
+        expired=spendable_once - available - sums.get(kinds.EXPIRED, ZERO),
+        voided=-sums.get(kinds.VOIDED, ZERO) - sums.get(kinds.RECALLED, ZERO),
+    )
+    return Held(balance, sum(sums.values(), ZERO), _next(dated, conference))
+
+
+def _asked(attendee: Any, conference: Conference) -> list[list[list[Any]]]:
+    """The sums of entries by kind; what can be spent, and what is left of all that ever could; what expires next."""
+    of_attendee = Credit.objects.filter(user=attendee, conference=conference).order_by()
+    spendable = Credit.objects.spendable().filter(user=attendee, conference=conference)
+    entries = CreditEntry.objects.filter(credit__user=attendee, credit__conference=conference).order_by()
+    left = Sum("remaining_amount", filter=~Q(status=Credit.Status.PAID_OUT))
+    sums = of_attendee.values("user").annotate(available=_sum_of(spendable), left=left)
+    dated = spendable.filter(expires_at__isnull=False).order_by("expires_at", "pk")[:1]
+    row = Conference.objects.order_by().values_list(
+        JSONRows(entries.values("kind").annotate(moved=Sum("amount")), "kind", "moved"),
+        JSONRows(sums, "user", "available", "left"),
+        JSONRows(dated, "id", "remaining_amount", "expires_at"),
+    )
+    return [rows_of(text) for text in row.get(pk=conference.pk)]
+
+
+def _sum_of(credits: QuerySet[Credit]) -> Sum:
+    """What is left of these among the others."""
+    return Sum("remaining_amount", filter=Q(pk__in=credits.order_by().values("pk")))
+
+
+def _next(dated: list[list[Any]], conference: Conference) -> Credit | None:
+    if not dated:
+        return None
+    key, remaining, expires_at = dated[0]
+    return Credit(
+        pk=key,
+        conference=conference,
+        currency=conference.currency,
+        remaining_amount=quantize_money(remaining),
+        expires_at=moment_of(expires_at),
     )
 
 
-def _moved(credits: Sequence[Credit]) -> Any:
-    """Sum the entries of each kind once; answer by kind."""
-    kinds = CreditEntry.objects.filter(credit__in=credits).order_by().values("kind").annotate(moved=Sum("amount"))
-    sums = {row["kind"]: quantize_money(row["moved"]) for row in kinds}
-    return lambda kind: sums.get(kind, ZERO)
-
-
-def movements(credits: Iterable[Credit], *, start: int = 0, most: int | None = None) -> list[Movement]:
+def movements(
+    credits: QuerySet[Credit], *, start: int = 0, most: int | None = None, total: Decimal | None = None
+) -> list[Movement]:
     """Movements of these credits with the balance after each, newest first.
 
     Args:
         credits: Of one attendee at one conference, or a single one.
         start: How many of the newest to leave out.
         most: How many to return; all that are left when left out.
+        total: The sum of all movements, where it is known.
     """
-    entries = CreditEntry.objects.filter(credit__in=list(credits)).select_related("credit__refund", "order", "actor")
-    newest = entries.order_by("-created_at", "-pk")[start:]
-    balance, rows = quantize_money(newest.aggregate(balance=Sum("amount"))["balance"]), []
+    entries = CreditEntry.objects.filter(credit__in=credits.order_by())
+    newest = entries.select_related("credit__refund", "order", "actor").order_by("-created_at", "-pk")[start:]
+    is_known = total is not None and not start
+    balance = quantize_money(total if is_known else newest.aggregate(balance=Sum("amount"))["balance"])
+    rows = []
     for entry in newest[:most]:
         rows.append(Movement(entry, balance))
         balance = quantize_money(balance - entry.amount)
@@ -161,12 +211,6 @@ def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
         "paid_out": credits.filter(status=Credit.Status.PAID_OUT),
     }
     return choices.get(state, credits.exclude(status=Credit.Status.PAID_OUT))
-
-
-def next_to_expire(credits: Iterable[Credit]) -> Credit | None:
-    """The spendable credit that expires first, if any of them ever does."""
-    dated = [credit for credit in credits if credit.is_spendable and credit.expires_at is not None]
-    return min(dated, key=lambda credit: (credit.expires_at, credit.pk), default=None)
 
 
 def payable_orders(attendee: AbstractBaseUser, conference: Conference) -> list[Order]:

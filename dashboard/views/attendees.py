@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -48,7 +47,8 @@ def attendee_place(request: HttpRequest, pk: int) -> tuple[Any, Conference, list
     Raises:
         Http404: No conference that the user can see knows the attendee, or not the one asked for.
     """
-    places = [place for place in conferences_of(request) if attendees_of(place).filter(pk=pk).exists()]
+    found = {place: attendees_of(place).filter(pk=pk).first() for place in conferences_of(request)}
+    places = [place for place, attendee in found.items() if attendee is not None]
     if not places:
         raise Http404(_("No such attendee."))
     chosen = current_conference(request)
@@ -57,7 +57,7 @@ def attendee_place(request: HttpRequest, pk: int) -> tuple[Any, Conference, list
     conference = chosen if chosen in places else places[0]
     # The frame of the page names this conference, whichever the lists show.
     put_on_desk(request, conference)
-    return get_user_model()._default_manager.get(pk=pk), conference, places
+    return found[conference], conference, places
 
 
 def people_context(request: HttpRequest) -> dict[str, Any]:

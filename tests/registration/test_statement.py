@@ -5,20 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from registration.models import Conference, Credit, Order
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_order
 from registration.services.refund import RefundService
-from registration.statement import balance_of, find_attendees, in_state, movements, payable_orders, plan_of
+from registration.statement import find_attendees, held_by, in_state, movements, payable_orders, plan_of
 from tests.cast import make_credit, make_order, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-def held_by(attendee: Any) -> list[Credit]:
-    return list(Credit.objects.filter(user=attendee).order_by("pk"))
+def credits_of(attendee: Any) -> QuerySet[Credit]:
+    return Credit.objects.filter(user=attendee).order_by("pk")
 
 
 def test_the_parts_add_up_to_what_was_issued(
@@ -30,7 +31,7 @@ def test_the_parts_add_up_to_what_was_issued(
     make_credit(conference, ada, "30.00", expires_at=timezone.now() - timedelta(days=1))
     CreditService.adjust(used, amount=Decimal("-5.00"), reason="Miscounted", staff_user=grace)
 
-    balance = balance_of(held_by(ada), "EUR")
+    balance = held_by(ada, conference).balance
 
     assert (balance.available, balance.used) == (Decimal("15.00"), Decimal("50.00"))
     assert (balance.expired, balance.voided) == (Decimal("30.00"), Decimal("20.00"))
@@ -39,11 +40,11 @@ def test_the_parts_add_up_to_what_was_issued(
 
 def test_the_nightly_job_changes_no_part(conference: Conference, ada: Any) -> None:
     make_credit(conference, ada, "30.00", expires_at=timezone.now() - timedelta(days=1))
-    before = balance_of(held_by(ada), "EUR")
+    before = held_by(ada, conference).balance
 
     CreditService.expire_due()
 
-    assert balance_of(held_by(ada), "EUR") == before
+    assert held_by(ada, conference).balance == before
 
 
 def test_what_a_released_order_gives_back_is_not_used(
@@ -53,7 +54,7 @@ def test_what_a_released_order_gives_back_is_not_used(
     RefundService.apply_credits([credit], pending_order, staff_user=grace, amount=Decimal("20.00"))
     release_order(pending_order, staff_user=grace)
 
-    balance = balance_of(held_by(ada), "EUR")
+    balance = held_by(ada, conference).balance
 
     assert (balance.available, balance.used) == (Decimal("70.00"), Decimal("0.00"))
 
@@ -61,7 +62,7 @@ def test_what_a_released_order_gives_back_is_not_used(
 def test_a_note_of_a_card_refund_was_never_there_to_spend(conference: Conference, ada: Any) -> None:
     make_credit(conference, ada, "70.00", remaining_amount=Decimal("0.00"), status=Credit.Status.PAID_OUT)
 
-    assert balance_of(held_by(ada), "EUR").issued == Decimal("0.00")
+    assert held_by(ada, conference).balance.issued == Decimal("0.00")
 
 
 def test_movements_run_from_nothing_to_what_is_held(
@@ -70,7 +71,7 @@ def test_movements_run_from_nothing_to_what_is_held(
     credits = [make_credit(conference, ada, "30.00"), make_credit(conference, ada, "40.00")]
     RefundService.apply_credits(credits, pending_order, staff_user=grace)
 
-    rows = movements(held_by(ada))
+    rows = movements(credits_of(ada))
 
     assert [row.balance for row in rows] == [Decimal(text) for text in ("20.00", "40.00", "70.00", "30.00")]
 
@@ -85,7 +86,7 @@ def test_a_plan_leaves_what_the_service_leaves(
     RefundService.apply_credits(credits, pending_order, staff_user=grace, amount=Decimal("45.00"))
 
     pending_order.refresh_from_db()
-    left = sum(credit.remaining_amount for credit in held_by(ada))
+    left = sum(credit.remaining_amount for credit in credits_of(ada))
     assert promised == (pending_order.due_amount, left, False)
 
 
