@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.addresses import order_address
 from dashboard.templatetags.desk import person, state_label
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import format_amount, format_money
@@ -116,9 +117,11 @@ def ledger_row(movement: Movement, *, within_credit: bool = False) -> Row:
     """One line of a ledger; inside one credit its number need not be said again."""
     entry = movement.entry
     currency = entry.credit.currency
-    plus = entry.amount > 0
+    plus, local = entry.amount > 0, timezone.localtime(entry.created_at)
     return {
         "entry": entry,
+        "at": local.isoformat(),
+        "day": date_format(local, "SHORT_DATE_FORMAT"),
         "what": _what(entry, within_credit),
         "detail": _detail(entry, within_credit),
         "url": _url(entry, within_credit),
@@ -164,7 +167,7 @@ def origin(credit: Credit, order: Order | None) -> str:
 
 def _url(entry: CreditEntry, within_credit: bool) -> str:
     if entry.order and entry.kind in (CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED):
-        return reverse("order_detail", args=[entry.order.reference])
+        return order_address("order_detail", entry.order.reference)
     return "" if within_credit else reverse("credit_detail", args=[entry.credit_id])
 
 

@@ -26,9 +26,8 @@ from registration.models import Conference, Credit, Order
 from registration.money import SYMBOLS, format_money
 from registration.statement import available_with, held_by, left_with, movements, payable_orders
 
-MOST_ORDERS = 50
-PAGE = 50
-"""Rows of credits and of movements on one page; an attendee may have many."""
+PAGE = 25
+"""Rows of credits, movements and orders on one page; an attendee may have many."""
 MOST_DIGITS = 7
 Context = dict[str, Any]
 
@@ -38,7 +37,8 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
     credits = Credit.objects.filter(user=attendee, conference=conference).order_by("-pk")
     orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
     found = held_by(attendee, conference)
-    first_credit, first_move = _start(request, "credits"), _start(request, "ledger")
+    first_credit, first_move, first_order = (_start(request, name) for name in ("credits", "ledger", "orders"))
+    bought = list(orders[first_order : first_order + PAGE + 1])
     listed = list(credits.select_related("conference", "source_order")[first_credit : first_credit + PAGE + 1])
     moves = movements(credits, start=first_move, most=PAGE + 1, total=found.entries)
     return {
@@ -50,7 +50,8 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
         "ledger": [ledger_row(movement) for movement in moves[:PAGE]],
         "older_moves": _older(request, "ledger", first_move) if len(moves) > PAGE else "",
         "pending": [pending_row(order) for order in payable_orders(attendee, conference)],
-        "orders": [order_row(order) for order in orders[:MOST_ORDERS]],
+        "orders": [order_row(order) for order in bought[:PAGE]],
+        "older_orders": _older(request, "orders", first_order) if len(bought) > PAGE else "",
         "can_apply": found.balance.available > 0,
         "may_apply": request.user.has_perm("registration.apply_credit"),
         "may_issue": request.user.has_perm("registration.issue_credit"),

@@ -33,7 +33,8 @@ class OneQuestionBackend(ModelBackend):
 def _granted_to(user_id: int) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(_statement(), [user_id, user_id])
-        return cursor.fetchall()
+        names: list[Any] = cursor.fetchall()
+    return names
 
 
 @lru_cache(maxsize=1)

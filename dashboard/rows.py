@@ -119,7 +119,7 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
 
 def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:
     """As the ORM makes a row of which the other columns are deferred, without naming each of these."""
-    row = model.__new__(model)
+    row: Any = object.__new__(model)
     row.__dict__.update(zip(names, values, strict=True))
     row._state = ModelState()
     row._state.adding = False

@@ -24,6 +24,11 @@ ORDERS_EACH = 4
 """How many orders per person are looked at, so that one person's many do not hide the others."""
 LISTED_STATES = ("available", "expiring", "used", "expired", "voided", "paid_out")
 SOON = timedelta(days=30)
+TOLD = (
+    *("kind", "amount", "reason", "created_at", "credit__kind", "credit__currency", "order__reference"),
+    *("actor__first_name", "actor__last_name", "actor__username"),
+)
+"""What a line of a ledger says."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -128,7 +133,7 @@ def movements(
         total: The sum of all movements, where it is known.
     """
     entries = CreditEntry.objects.filter(credit__in=credits.order_by())
-    newest = entries.select_related("credit__refund", "order", "actor").order_by("-created_at", "-pk")[start:]
+    newest = entries.select_related("credit", "order", "actor").only(*TOLD).order_by("-created_at", "-pk")[start:]
     is_known = total is not None and not start
     balance = quantize_money(total if is_known else newest.aggregate(balance=Sum("amount"))["balance"])
     rows = []
