@@ -207,6 +207,6 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
-        for name in ("dashboard", "registration", "stripe", "django")
+        for name in ("dashboard", "registration", "django")
     },
 }

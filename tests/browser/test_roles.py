@@ -66,3 +66,15 @@ def test_a_colleague_of_no_conference_is_told_so(page: Page, db: None) -> None:
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("main")).to_contain_text("There is nothing at this address")
+
+
+def test_a_phone_leads_to_the_queues_by_the_account_menu(page: Page, desk: None, conference: Conference) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, make_staff("ida", "Finance", conference, last_name="Rhodes"))
+    page.locator(".user-menu summary").click()
+    queues = page.get_by_role("navigation", name="Queues")
+    expect(queues).to_have_count(1)
+
+    queues.get_by_role("link", name="Stripe events").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Stripe events")

@@ -21,4 +21,4 @@ class Command(BaseCommand):
         for state, count in sorted(outcome.items()):
             self.stdout.write(f"{state}: {count}")
         if not outcome:
-            self.stdout.write("Nothing was open.")
+            self.stdout.write("Nothing was due.")
