@@ -8,11 +8,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from dashboard.order_beside import Beside, beside
 from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
 from dashboard.order_refunds import RefundEntry, refund_entries
 from dashboard.refund_outcome import verifying_text, verifying_title
@@ -20,14 +21,13 @@ from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
 from registration.attention import explanation
 from registration.books import balances, gone_from, movements_of, paid_in
-from registration.models import Credit, HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
+from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
 from registration.sentences import sentence
 from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
-OTHER_ORDERS = 5
 TOLD_IN_FULL = (OpenItem.Kind.BALANCE_LOW, OpenItem.Kind.UNSENT)
 HISTORY_PAGE = 30
 """A history may grow long; its page does not."""
@@ -199,7 +199,7 @@ class OrderPage:
     def lines(self) -> list[LineEntry]:
         """The line items."""
         gone, moving = line_amounts_in(self.order, (State.SUCCEEDED,)), line_amounts_in(self.order, MOVING)
-        return [self._line(item, gone[item.pk], moving[item.pk]) for item in self.order.line_items.all()]
+        return [self._line(item, gone[item.pk], moving[item.pk]) for item in self._beside.lines]
 
     @cached_property
     def payments(self) -> list[PaymentEntry]:
@@ -235,15 +235,13 @@ class OrderPage:
         return [entry.dispute for entry in self.payments if entry.dispute]
 
     @cached_property
-    def credits(self) -> QuerySet[Credit]:
-        """The attendee's credits at this conference, and whatever this order made into credit."""
-        of_attendee = Q(user=self.order.user_id, conference=self.order.conference_id)
-        return Credit.objects.filter(of_attendee | Q(source_order=self.order.pk)).order_by("-pk")
+    def _beside(self) -> Beside:
+        return beside(self.order, self.user)
 
-    @cached_property
+    @property
     def credit_left(self) -> Decimal:
         """What the attendee could spend now."""
-        return sum((credit.remaining_amount for credit in self.credits if credit.is_spendable), ZERO)
+        return self._beside.credit_left
 
     @property
     def credit_available(self) -> str:
@@ -255,8 +253,7 @@ class OrderPage:
         """Credits that this order was refunded to; those that only record a card refund are not spendable."""
         return [
             {"credit": credit, "amount": self._money(credit.amount), "left": self._money(credit.remaining_amount)}
-            for credit in self.credits
-            if credit.source_order_id == self.order.pk and credit.status != Credit.Status.PAID_OUT
+            for credit in self._beside.issued
         ]
 
     @property
@@ -294,11 +291,10 @@ class OrderPage:
     def _url(self) -> str:
         return reverse("order_detail", args=[self.order.reference])
 
-    @cached_property
+    @property
     def other_orders(self) -> list[Order]:
         """The attendee's newest other orders, as far as the user may see them."""
-        orders: Any = Order.objects.visible_to(self.user).filter(user=self.order.user_id)
-        return list(orders.exclude(pk=self.order.pk).order_by("-created_at")[:OTHER_ORDERS])
+        return self._beside.others
 
     def _line(self, item: OrderLineItem, gone: Decimal, moving: Decimal) -> LineEntry:
         # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
