@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from dashboard.counts import COUNT_CAP
 from dashboard.forms.fields import AmountField
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import Search, search
@@ -63,6 +64,7 @@ class OrderFilter(django_filters.FilterSet):
             self.form.fields[name].set_currency(conference.currency)
         self.conference = conference
         self._search: Search | None = None
+        self._few: dict[str, list[int] | None] = {}
         for field in self.form.fields.values():
             field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
 
@@ -88,10 +90,12 @@ class OrderFilter(django_filters.FilterSet):
 
     @property
     def finds_too_many(self) -> bool:
-        """Whether the search alone finds so many orders that nobody should count them."""
+        """Whether the search or the method alone finds so many orders that nobody should count them."""
         if self._search is None and (asked := self.read.get("q")):
             self._search = search(self.conference, asked)
-        return self._search is not None and self._search.is_common
+        method = self.read.get("method")
+        is_common = self._search is not None and self._search.is_common
+        return is_common or (bool(method) and self._few_paid_by(str(method)) is None)
 
     def only_refundable(self, queryset: QuerySet[Order], _name: str, value: bool) -> QuerySet[Order]:
         """Keep orders with something left to give back, or those without."""
@@ -99,13 +103,29 @@ class OrderFilter(django_filters.FilterSet):
 
     def needing(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders somebody should look at."""
-        items = OpenItem.objects.unresolved().filter(order=OuterRef("pk"))
-        return queryset.filter(Exists(items if value == ANY else items.filter(kind=value)))
+        items = OpenItem.objects.unresolved().filter(conference=self.conference, order__isnull=False)
+        items = items if value == ANY else items.filter(kind=value)
+        few = self._orders_of(f"attention {value}", items)
+        return queryset.filter(Exists(items.filter(order=OuterRef("pk"))) if few is None else Q(pk__in=few))
 
     def paid_by(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders with money that arrived this way."""
+        few = self._few_paid_by(value)
         payments = Payment.objects.captured().filter(order=OuterRef("pk"), method=value)
-        return queryset.filter(Exists(payments))
+        return queryset.filter(Exists(payments) if few is None else Q(pk__in=few))
+
+    def _few_paid_by(self, method: str) -> list[int] | None:
+        return self._orders_of(f"method {method}", Payment.objects.captured().filter(method=method))
+
+    def _orders_of(self, name: str, rows: QuerySet[Any]) -> list[int] | None:
+        """The orders that these rows belong to, where they are few; None where it is quicker to look along the list.
+
+        A database that walks the list for the first of them would walk all of it for something rare.
+        """
+        if name not in self._few:
+            found = list(rows.order_by().values_list("order", flat=True)[: COUNT_CAP + 1])
+            self._few[name] = None if len(found) > COUNT_CAP else sorted(set(found))
+        return self._few[name]
 
     def placed_since(self, queryset: QuerySet[Order], _name: str, value: date) -> QuerySet[Order]:
         """Keep orders from this day on."""

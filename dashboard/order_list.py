@@ -251,9 +251,7 @@ class OrderList:
             return capped_each(orders, conditions, columns), None
         if self.filter.finds_too_many:
             return {}, None
-        # Payments have no index that leads to orders by method, so the planner is kept to walking along the list.
-        walked = orders.order_by("-created_at", "-pk") if "method" in self.asked else orders.order_by()
-        return counted_together(walked, conditions, columns)
+        return counted_together(orders.order_by(), conditions, columns)
 
     @property
     def _chip_condition(self) -> Part:

@@ -85,6 +85,8 @@ class Payment(models.Model):
             models.CheckConstraint(condition=Q(refundable_amount__gte=0), name="payment_never_refunded_above_amount"),
             models.CheckConstraint(condition=~Q(currency=""), name="payment_has_currency"),
         ]
+        # Leads from a rare method to its orders.
+        indexes = [models.Index(fields=["method", "status", "order"], name="payment_by_method")]
 
     def __str__(self) -> str:
         """Method and order."""
