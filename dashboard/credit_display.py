@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.addresses import order_address
 from dashboard.templatetags.desk import person, state_label
@@ -42,6 +43,12 @@ def local_day(moment: datetime, conference: Conference) -> date:
     return timezone.localtime(moment, ZoneInfo(conference.timezone)).date()
 
 
+@lru_cache(maxsize=1024)
+def _short(day: date, _language: str | None) -> str:
+    """A day as tables write it; they name few of them, again and again."""
+    return date_format(day, "SHORT_DATE_FORMAT")
+
+
 def days_left(credit: Credit) -> int | None:
     """Whole days until a spendable credit expires, when that is soon."""
     if not credit.is_spendable or credit.expires_at is None or credit.expires_at > timezone.now() + SOON:
@@ -55,7 +62,7 @@ def credit_row(credit: Credit) -> Row:
     return {
         "credit": credit,
         "state": credit_state(credit),
-        "expires": date_format(local_day(credit.expires_at, credit.conference), "SHORT_DATE_FORMAT")
+        "expires": _short(local_day(credit.expires_at, credit.conference), get_language())
         if credit.expires_at
         else "–",
         "soon": "" if soon is None else _("%(days)s d") % {"days": soon},
@@ -121,7 +128,7 @@ def ledger_row(movement: Movement, *, within_credit: bool = False) -> Row:
     return {
         "entry": entry,
         "at": local.isoformat(),
-        "day": date_format(local, "SHORT_DATE_FORMAT"),
+        "day": _short(local.date(), get_language()),
         "what": _what(entry, within_credit),
         "detail": _detail(entry, within_credit),
         "url": _url(entry, within_credit),
@@ -217,6 +224,8 @@ def order_row(order: Order) -> Row:
     """One line of the attendee's orders."""
     return {
         "order": order,
+        "url": order_address("order_detail", order.reference),
+        "day": _short(timezone.localtime(order.created_at).date(), get_language()),
         "state": order.status.lower(),
         "total": format_amount(order.total, order.currency),
         "left": format_amount(order.refundable_amount, order.currency),

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.addresses import order_address
 from dashboard.credit_display import (
     balance_card,
     change_row,
@@ -28,6 +29,8 @@ from registration.statement import available_with, held_by, left_with, movements
 
 PAGE = 25
 """Rows of credits, movements and orders on one page; an attendee may have many."""
+CREDIT = ("kind", "amount", "remaining_amount", "currency", "status", "expires_at", "source_order__reference")
+ORDER = ("reference", "status", "currency", "total", "refundable_amount", "created_at")
 MOST_DIGITS = 7
 Context = dict[str, Any]
 
@@ -38,14 +41,17 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
     orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
     found = held_by(attendee, conference)
     first_credit, first_move, first_order = (_start(request, name) for name in ("credits", "ledger", "orders"))
-    bought = list(orders[first_order : first_order + PAGE + 1])
-    listed = list(credits.select_related("conference", "source_order")[first_credit : first_credit + PAGE + 1])
+    bought = list(orders.only(*ORDER)[first_order : first_order + PAGE + 1])
+    listed = list(credits.select_related("source_order").only(*CREDIT)[first_credit : first_credit + PAGE + 1])
+    for credit in listed:
+        # All are of one conference: joining it would decrypt its keys once for each row.
+        credit.conference = conference
     moves = movements(credits, start=first_move, most=PAGE + 1, total=found.entries)
     return {
         "attendee": attendee,
         "conference": conference,
         "balance": balance_card(found.balance, found.next_to_expire),
-        "credits": [credit_row(credit) for credit in listed[:PAGE]],
+        "credits": [credit_row(credit) | {"order_url": _order_url(credit)} for credit in listed[:PAGE]],
         "older_credits": _older(request, "credits", first_credit) if len(listed) > PAGE else "",
         "ledger": [ledger_row(movement) for movement in moves[:PAGE]],
         "older_moves": _older(request, "ledger", first_move) if len(moves) > PAGE else "",
@@ -56,6 +62,11 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
         "may_apply": request.user.has_perm("registration.apply_credit"),
         "may_issue": request.user.has_perm("registration.issue_credit"),
     }
+
+
+def _order_url(credit: Credit) -> str:
+    """The order that a credit came from, which was read with it."""
+    return order_address("order_detail", credit.source_order.reference) if credit.source_order else ""
 
 
 def _start(request: HttpRequest, name: str) -> int:
