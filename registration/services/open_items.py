@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -49,9 +50,10 @@ def open_item_once(kind: str, subject: str, *, conference: Conference, **details
     return seen or open_item(kind, subject, conference=conference, **details)
 
 
-def close_items(kind: str, subject: str, *, conference: Conference, resolution: str) -> int:
-    """Settle what has settled itself; the resolution says how, and nobody is named."""
-    items = OpenItem.objects.unresolved().filter(conference=conference, kind=kind, subject=subject)
+def close_items(kind: str | Collection[str], subject: str, *, conference: Conference, resolution: str) -> int:
+    """Settle what has settled itself, of one kind or several; the resolution says how, and nobody is named."""
+    kinds = (kind,) if isinstance(kind, str) else kind
+    items = OpenItem.objects.unresolved().filter(conference=conference, kind__in=kinds, subject=subject)
     return items.update(resolved_at=timezone.now(), resolution=resolution)
 
 

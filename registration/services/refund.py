@@ -196,7 +196,7 @@ def _reasons(reason: str, internal_reason: str) -> tuple[str, str]:
 
 def _lock(order: Order, *, nonce: str | None, balance_seen: Decimal | None) -> Order:
     """Lock the order and its payments, and refuse a form that was sent before or shows old numbers."""
-    fresh = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+    fresh = Order.objects.select_for_update(no_key=True, of=("self",)).select_related("conference").get(pk=order.pk)
     list(fresh.payments.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     if nonce and (earlier := Refund.objects.filter(nonce=nonce).first()):
         raise _duplicate(earlier)

@@ -186,13 +186,16 @@ def keep_waiting_items(order: Order, part: RefundPart) -> None:
     """An item while the outcome is unknown or the Stripe balance is too low; none that says what is no longer so."""
     subject = f"part:{part.pk}"
     says = {Kind.UNCONFIRMED: part.state == State.UNCONFIRMED, Kind.BALANCE_LOW: waits_for_balance(part)}
+    over = []
     for kind, states in WAITING_IN.items():
         if says.get(kind):
             about: dict[str, Any] = {"order": order, "refund": part.refund, "payment": part.payment}
             open_item(kind, subject, conference=order.conference, facts=part_facts(part), **about)
         elif part.state not in states or kind in says:
-            answer = f"Stripe answered: {part.get_state_display()}."
-            close_items(kind, subject, conference=order.conference, resolution=answer)
+            over.append(kind)
+    if over:
+        answer = f"Stripe answered: {part.get_state_display()}."
+        close_items(over, subject, conference=order.conference, resolution=answer)
 
 
 def waits_for_balance(part: RefundPart) -> bool:
