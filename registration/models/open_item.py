@@ -20,6 +20,10 @@ class OpenItemQuerySet(models.QuerySet["OpenItem"]):
         """Those that still wait for somebody."""
         return self.filter(resolved_at__isnull=True)
 
+    def not_in_the_books(self, order: Order) -> OpenItemQuerySet:
+        """Refunds of an order made at Stripe for which the books had no room: the money is gone, the balance has it."""
+        return self.unresolved().filter(order=order, kind=OpenItem.Kind.EXTERNAL, refund__isnull=True)
+
 
 class OpenItem(models.Model):
     """Something with a name that staff settle; the subject says what it is about."""

@@ -14,6 +14,7 @@ from registration.models.refund import State
 from registration.money import ZERO, format_money
 from registration.services.begin import begin
 from registration.services.errors import RefundError, StaleBalance
+from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, total_of, why_above_limit
 from registration.services.open_items import close_items, open_item
@@ -86,6 +87,7 @@ def reject_refund(refund: Refund, *, staff_user: Any, reason: str) -> Refund:
     fresh.refusal = reason
     _decide(order, fresh, State.REJECTED, staff_user, resolution=f"Rejected: {reason}")
     settle_order(order)
+    queue_what_had_no_room(order)
     return fresh
 
 
@@ -103,6 +105,7 @@ def withdraw_refund(refund: Refund, *, staff_user: Any) -> Refund:
     _end_waiting(order, fresh, State.REJECTED, resolution="Withdrawn.")
     record(order, "refund_withdrawn", actor=staff_user, refund=fresh, facts=_facts(fresh))
     settle_order(order)
+    queue_what_had_no_room(order)
     return fresh
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -75,13 +75,6 @@ def replay(event: StripeEvent) -> str | None:
         state=State.STORED, attempts=0, last_error="", next_attempt_at=timezone.now()
     )
     return process(event)
-
-
-def queue_again(conference: Conference, stripe_ids: Collection[str]) -> int:
-    """Have what is stored or failed about some objects processed again soon; returns how many events that are."""
-    waiting = StripeEvent.objects.filter(conference=conference, state__in=(State.STORED, State.FAILED))
-    about = waiting.filter(payload__data__object__id__in=[each for each in stripe_ids if each])
-    return about.update(state=State.STORED, attempts=0, last_error="", next_attempt_at=timezone.now())
 
 
 def retry_failed(conference: Conference) -> int:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import (
     Credit,
+    OpenItem,
     Order,
     Payment,
     Refund,
@@ -209,6 +210,9 @@ def _lock(order: Order, *, nonce: str | None, balance_seen: Decimal | None) -> O
             },
             fresh,
         )
+    if OpenItem.objects.not_in_the_books(fresh).exists():
+        # The balance does not know of it, so that it could be paid out a second time.
+        raise RefundError(_("Money of this order went back at Stripe and is not in the books. Settle that item first."))
     return fresh
 
 

@@ -41,7 +41,6 @@ def send_part(part: RefundPart) -> RefundPart:
     part = RefundPart.objects.select_related("refund__order__conference", "payment").get(pk=part.pk)
     if part.state not in (State.REQUESTED, State.UNCONFIRMED) or part.refund.hold_until is not None:
         return part
-    may_have_happened = part.sent_at is not None
     try:
         gateway = gateway_for(part.refund.order.conference)
         if _key_is_safe(part):
@@ -51,7 +50,7 @@ def send_part(part: RefundPart) -> RefundPart:
     except StripeBusy as problem:
         _remember(part, problem)  # Not done by this call; the resolver sends the same key again.
     except StripeRefused as refusal:
-        if may_have_happened:
+        if _may_have_happened(part):
             _remember(part, refusal)
         else:
             _refuse(part, refusal)
@@ -76,13 +75,12 @@ def _key_is_safe(part: RefundPart) -> bool:
 
 def _send(gateway: StripeGateway, part: RefundPart) -> None:
     """Send under the part's key; where the answer does not settle it, look the refund up."""
-    was_sent_before = part.sent_at is not None
     if not _claim(part):
         return
     try:
         apply_snapshot(part, _patiently(gateway, part))
     except StripeRefused as refusal:
-        if was_sent_before or refusal.code == "charge_already_refunded":
+        if _may_have_happened(part) or refusal.code == "charge_already_refunded":
             _look_up(gateway, part, refusal=refusal)
         else:
             raise
@@ -103,7 +101,14 @@ def _claim(part: RefundPart) -> bool:
     is_safe = Q(sent_at__isnull=True) | Q(sent_at__gt=now - KEY_IS_SAFE_FOR)
     open_parts = RefundPart.objects.filter(is_safe, pk=part.pk, state__in=(State.REQUESTED, State.UNCONFIRMED))
     first = Coalesce("sent_at", Value(now, output_field=DateTimeField()))
-    return bool(open_parts.update(sent_at=first, attempts=F("attempts") + 1))
+    claimed = bool(open_parts.update(sent_at=first, attempts=F("attempts") + 1))
+    part.attempts += claimed
+    return claimed
+
+
+def _may_have_happened(part: RefundPart) -> bool:
+    """Whether it was sent before this try, or by another process since it was read; then a refusal says little."""
+    return part.sent_at is not None or RefundPart.objects.filter(pk=part.pk, attempts__gt=part.attempts).exists()
 
 
 def _patiently(gateway: StripeGateway, part: RefundPart) -> RefundSnapshot:

@@ -16,6 +16,7 @@ from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY, State
 from registration.money import ZERO
 from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
+from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item
 from registration.stripe_snapshots import RefundSnapshot
@@ -212,6 +213,7 @@ def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> No
     """Withdraw the credit that came with it, and keep the failure open until somebody settles it."""
     if was_accepted:
         withdraw_credit_notes(order, part)
+    queue_what_had_no_room(order)
     if part.state == State.FAILED:
         open_item(
             OpenItem.Kind.FAILED,

@@ -19,7 +19,7 @@ from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
 from registration.services.credit_notes import used_of
 from registration.services.errors import RefundError
-from registration.services.events import queue_again
+from registration.services.event_queue import queue_again
 from registration.services.external import import_refund, state_of
 from registration.services.history import record
 from registration.services.open_items import open_item, resolve_item

@@ -14,6 +14,7 @@ from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.begin import begin, reopen_failure
 from registration.services.errors import RefundError
+from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.open_items import close_items
 from registration.services.sending import send_part
@@ -53,6 +54,7 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
         close_items(OpenItem.Kind.UNSENT, f"part:{part.pk}", conference=order.conference, resolution="Taken back.")
     reopen_failure(order, fresh)
     settle_order(order)
+    queue_what_had_no_room(order)
     return fresh
 
 

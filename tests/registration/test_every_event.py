@@ -8,6 +8,7 @@ import pytest
 from registration.models import Order, Payment, RefundPart
 from registration.models.refund import State
 from registration.services import events
+from registration.services.event_queue import queue_again
 from registration.services.refund import RefundService
 from tests.registration.books import control, make_card_order, make_conference, make_order, seed, store
 
@@ -95,7 +96,7 @@ def test_only_what_is_about_these_objects_is_queued_again() -> None:
         event.state, event.attempts, event.last_error = state, 8, "A defect."
         event.save()
 
-    assert events.queue_again(conference, ["re_1", "re_3", ""]) == 1
+    assert queue_again(conference, ["re_1", "re_3", ""]) == 1
 
     for event in (mine, other, done):
         event.refresh_from_db()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from registration import stripe_gateway
@@ -14,6 +15,7 @@ from registration.services import sending
 from registration.services.errors import RefundRefused, RefundUnconfirmed
 from registration.services.refund import RefundService
 from registration.services.sending import send_part
+from registration.stripe_gateway import StripeGateway, StripeRefused
 from tests.registration.books import control, make_card_order, make_conference, make_refund, refund_at_stripe, seed
 from tests.registration.desk import fault, refunds_at_stripe
 
@@ -183,3 +185,19 @@ def test_a_busy_stripe_is_asked_again_after_pauses_that_jitter(
     assert (0.2 <= first < 0.4, 0.5 <= second < 1.0) == (True, True)
     assert (part.state, part.attempts, part.last_problem) == (State.REQUESTED, 1, "Stripe is busy.")
     assert sending.send_part(part).state == State.SUCCEEDED
+
+
+@pytest.mark.trap(2)
+def test_a_refusal_says_little_when_another_process_sent_it_too(
+    sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = unsent(order, "40.00")
+
+    def another_one_was_first(gateway: StripeGateway, part: RefundPart) -> None:
+        RefundPart.objects.filter(pk=part.pk).update(attempts=F("attempts") + 1)
+        gateway.send_refund(part)
+        raise StripeRefused("The key was changed.", code="api_key_expired")
+
+    monkeypatch.setattr(sending, "_patiently", another_one_was_first)
+
+    assert send_part(part).state == State.SUCCEEDED

@@ -15,11 +15,12 @@ from registration.models.refund import State
 from registration.sentences import sentence
 from registration.services.attention import acknowledge
 from registration.services.credit import CreditService
-from registration.services.errors import RefundError
+from registration.services.errors import RefundError, RefundHeld
 from registration.services.events import process, process_due
 from registration.services.external import apply_refund
 from registration.services.refund import RefundService
 from registration.services.twice import take_credit_back
+from registration.services.undo import undo_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_order, make_user, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, fault
@@ -285,4 +286,30 @@ def test_it_is_taken_in_by_itself_once_there_is_room(sandbox: "SandboxServer", o
     settled = take_credit_back(the_item(), staff_user=grace)
 
     assert settled.resolution.startswith("There was room by now")
+    assert balances(order) == ("REFUNDED", "100.00", "0.00")
+
+
+@pytest.mark.trap(14)
+def test_nothing_more_goes_out_before_it_is_settled(sandbox: "SandboxServer", order: Order) -> None:
+    to_credit(order, "60.00")
+    refund_past_the_desk(sandbox, order, 8_000)
+    assert the_item().refund is None
+    before = balances(order)
+
+    with pytest.raises(RefundError, match="Settle that item first"):
+        to_credit(order, "40.00")
+    assert balances(order) == before
+
+
+@pytest.mark.trap(20)
+def test_it_is_taken_in_when_the_refund_that_reserved_its_money_ends(sandbox: "SandboxServer", order: Order) -> None:
+    with pytest.raises(RefundHeld):
+        RefundService.create_refund(order, amount=Decimal(100), destination="CREDIT", hold_seconds=60)
+    refund_id = refund_past_the_desk(sandbox, order, 10_000)
+    assert the_item().refund is None
+
+    undo_refund(Refund.objects.get(hold_until__isnull=False), staff_user=order.user)
+    process_due()
+
+    assert RefundPart.objects.get(stripe_refund_id=refund_id).refund == the_item().refund
     assert balances(order) == ("REFUNDED", "100.00", "0.00")
