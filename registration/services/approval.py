@@ -102,7 +102,7 @@ def withdraw_refund(refund: Refund, *, staff_user: Any) -> Refund:
     check_waits(fresh)
     if fresh.requested_by_id != staff_user.pk:
         raise RefundError(_("Only whoever proposed it can withdraw it."))
-    _end_waiting(order, fresh, State.REJECTED, resolution="Withdrawn.")
+    _end_waiting(order, fresh, State.REJECTED, staff_user, resolution="Withdrawn.")
     record(order, "refund_withdrawn", actor=staff_user, refund=fresh, facts=_facts(fresh))
     settle_order(order)
     queue_what_had_no_room(order)
@@ -175,16 +175,22 @@ def plan_of(order: Order, refund: Refund) -> RefundPlan:
 
 def _decide(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: str) -> None:
     refund.decided_by, refund.decided_at = staff_user, timezone.now()
-    _end_waiting(order, refund, state, resolution=resolution)
+    _end_waiting(order, refund, state, staff_user, resolution=resolution)
     kind = "refund_approved" if state == State.REQUESTED else "refund_rejected"
     record(order, kind, actor=staff_user, refund=refund, facts=_facts(refund))
 
 
-def _end_waiting(order: Order, refund: Refund, state: str, *, resolution: str) -> None:
+def _end_waiting(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: str) -> None:
     refund.parts.update(state=state, **({"settled_at": timezone.now()} if state == State.REJECTED else {}))
     refund.state = state
     refund.save(update_fields=["state", "refusal", "decided_by", "decided_at", "updated_at"])
-    close_items(OpenItem.Kind.APPROVAL, _subject(refund), conference=order.conference, resolution=resolution[:300])
+    close_items(
+        OpenItem.Kind.APPROVAL,
+        _subject(refund),
+        conference=order.conference,
+        resolution=resolution[:300],
+        staff_user=staff_user,
+    )
 
 
 def _facts(refund: Refund) -> dict[str, Any]:

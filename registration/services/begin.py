@@ -24,6 +24,7 @@ def _close_failure(order: Order, refund: Refund, failed: Refund) -> None:
             f"part:{part.pk}",
             conference=order.conference,
             resolution=_tried_again(refund),
+            staff_user=refund.requested_by,
         )
 
 

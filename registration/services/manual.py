@@ -43,6 +43,7 @@ def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> Refu
         f"part:{part.pk}",
         conference=fresh.refund.order.conference,
         resolution=f"Paid by hand, reference {reference[:200]}",
+        staff_user=staff_user,
     )
     fresh.refresh_from_db()
     return fresh
@@ -93,6 +94,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
         f"part:{fresh.pk}",
         conference=order.conference,
         resolution=f"Paid by hand as {refund.number}",
+        staff_user=staff_user,
     )
     return confirm_manual(part, reference=reference, staff_user=staff_user)
 

@@ -50,11 +50,13 @@ def open_item_once(kind: str, subject: str, *, conference: Conference, **details
     return seen or open_item(kind, subject, conference=conference, **details)
 
 
-def close_items(kind: str | Collection[str], subject: str, *, conference: Conference, resolution: str) -> int:
-    """Settle what has settled itself, of one kind or several; the resolution says how, and nobody is named."""
+def close_items(
+    kind: str | Collection[str], subject: str, *, conference: Conference, resolution: str, staff_user: Any = None
+) -> int:
+    """Settle what something else settled, of one kind or several; the resolution says how, and ``staff_user`` who."""
     kinds = (kind,) if isinstance(kind, str) else kind
     items = OpenItem.objects.unresolved().filter(conference=conference, kind__in=kinds, subject=subject)
-    return items.update(resolved_at=timezone.now(), resolution=resolution)
+    return items.update(resolved_at=timezone.now(), resolution=resolution, resolved_by=staff_user)
 
 
 @transaction.atomic

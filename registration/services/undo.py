@@ -51,7 +51,13 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
     facts = {"number": fresh.number, "amount": fresh.amount, "currency": fresh.currency}
     record(order, "refund_undone", actor=staff_user, refund=fresh, facts=facts)
     for part in fresh.parts.all():
-        close_items(OpenItem.Kind.UNSENT, f"part:{part.pk}", conference=order.conference, resolution="Taken back.")
+        close_items(
+            OpenItem.Kind.UNSENT,
+            f"part:{part.pk}",
+            conference=order.conference,
+            resolution="Taken back.",
+            staff_user=staff_user,
+        )
     reopen_failure(order, fresh)
     settle_order(order)
     queue_what_had_no_room(order)

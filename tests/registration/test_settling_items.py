@@ -49,7 +49,8 @@ def test_what_failed_is_paid_by_hand_instead(sandbox: "SandboxServer", failed: R
     assert (order.status, order.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("60.00"))
     assert part.refund.credits.get().status == Credit.Status.PAID_OUT
     assert not OpenItem.objects.unresolved().exists()
-    assert OpenItem.objects.get(kind=Kind.FAILED).resolution == f"Paid by hand as {part.refund.number}"
+    settled = OpenItem.objects.get(kind=Kind.FAILED)
+    assert (settled.resolution, settled.resolved_by) == (f"Paid by hand as {part.refund.number}", grace)
     assert [r["status"] for r in refunds_at_stripe(sandbox, order)] == ["failed"]
     assert_books_agree()
 
