@@ -198,7 +198,7 @@ def dispute_lost(shop: Shop) -> None:
     order, payment = disputed(shop, "lost", "fraudulent", 40)
     at = payment.created_at + 10 * DAY
     share = Share(payment, shop.fraction(order.total, 0.25))
-    refund = shop.ledger.refund(order, [share], at, by=shop.staff["support"])
+    refund = shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at))
     about = str((payment.dispute or {})["id"])
     facts: dict[str, Any] = {"amount": share.amount, "reason": "fraudulent"}
     lost = shop.ledger.now - 22 * DAY

@@ -108,7 +108,7 @@ def failed_then_retried(shop: Shop) -> None:
         order,
         [Share(payment, amount, State.FAILED, details={"failure_reason": "lock_timeout"})],
         at,
-        by=shop.staff["support"],
+        by=shop.by(amount, at),
         refusal="Stripe refused the refund. No money moved.",
     )
     ledger.refund(order, [Share(payment, amount)], at + HOUR, by=shop.staff["finance"], retry_of=first)
@@ -195,8 +195,8 @@ def fee_kept(shop: Shop) -> None:
     """A fee stayed with us."""
     order, payment = bought(shop, 35)
     fee = shop.fraction(order.total, 0.05)
-    share = Share(payment, order.total - fee)
-    shop.ledger.refund(order, [share], shop.ledger.now - 9 * DAY, by=shop.staff["support"], fee_amount=fee)
+    share, at = Share(payment, order.total - fee), shop.ledger.now - 9 * DAY
+    shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at), fee_amount=fee)
 
 
 def by_line(shop: Shop) -> None:
@@ -208,7 +208,7 @@ def by_line(shop: Shop) -> None:
     line = shop.ledger.lines[-1]
     at = shop.ledger.now - 6 * DAY
     share = Share(payment, line.line_total)
-    refund = shop.ledger.refund(order, [share], at, by=shop.staff["support"], reason="Programme changed")
+    refund = shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at), reason="Programme changed")
     shop.ledger.refund_lines.append(RefundLine(refund=refund, line_item=line, amount=line.line_total))
 
 

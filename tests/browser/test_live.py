@@ -101,7 +101,8 @@ def test_refunds_attention_and_attendee_follow(
     open_page: Callable[..., Page], linus: Any, grace: Any, order: Order, ada: Any, conference: Conference
 ) -> None:
     first = refund(order)
-    item = OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.EXTERNAL, subject="re_1")
+    external = OpenItem.Kind.EXTERNAL
+    item = OpenItem.objects.create(conference=conference, order=order, kind=external, subject="re_1", refund=first)
     refunds, attention, attendee = open_page(), open_page(), open_page()
     for page, address in ((refunds, "/refunds/"), (attention, "/attention/"), (attendee, f"/attendees/{ada.pk}/")):
         sign_in(page, linus)
