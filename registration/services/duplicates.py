@@ -15,6 +15,8 @@ RECENT = timedelta(days=14)
 MINUTES = timedelta(minutes=10)
 """The same sum on the same order within this time is more likely a slip than meant."""
 SHOWN = 3
+MOST_BY_CARD = 200
+"""A brand and last four that more orders share say nothing about whose card it is, and would read the whole season."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def _related(order: Order) -> set[int]:
         keys.update(theirs.filter(billing_email__in={email, email.lower()}))
     for brand, last4 in {(p.card_brand, p.card_last4) for p in order.payments.all() if p.card_last4}:
         cards = Payment.objects.filter(card_last4=last4, card_brand=brand, order__conference=order.conference_id)
-        keys.update(cards.values_list("order", flat=True))
+        same = cards.values_list("order", flat=True)[: MOST_BY_CARD + 1]
+        if len(same) <= MOST_BY_CARD:
+            keys.update(same)
     return keys
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from registration.models import Conference, Order, Refund
+from registration.services import duplicates
 from tests.cast import HTMX, make_order, make_user
 from tests.dashboard.refund_form import filled, refund_url
 from tests.registration.books import make_refund
@@ -140,3 +141,13 @@ def test_after_the_minutes_no_tick_is_needed(grace_client: Client, card_order: O
 
     assert response.status_code == 200
     assert card_order.refunds.filter(amount=Decimal("12.50")).count() == 2
+
+
+def test_a_card_that_very_many_share_says_nothing(
+    grace_client: Client, order: Order, conference: Conference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier(make_order(conference, make_user("bob", "Martin"), paid="40.00"))
+    monkeypatch.setattr(duplicates, "MOST_BY_CARD", 1)
+    assert "went back lately" not in preview(grace_client, order)
+    monkeypatch.setattr(duplicates, "MOST_BY_CARD", 2)
+    assert "went back lately" in preview(grace_client, order)
