@@ -68,8 +68,15 @@ class Samples:
 
     def key_for(self, name: str) -> Any:
         """The key that a page of this name takes."""
-        kinds = {"refund": self.refund, "credit": self.credit, "attendee": self.plain.user, "event": self.event}
-        kinds |= {"attention": self.item, "manual": self.part, "part": self.part, "order": self.plain}
+        attendee = self.plain.user
+        kinds = {"credit_issue": attendee, "attendee": attendee, "credit": self.credit, "refund": self.refund}
+        kinds |= {
+            "event": self.event,
+            "attention": self.item,
+            "manual": self.part,
+            "part": self.part,
+            "order": self.plain,
+        }
         return next((row.pk for kind, row in kinds.items() if name.startswith(kind)), self.plain.pk)
 
 
