@@ -22,7 +22,7 @@ from registration.services.resolve import resolve_open
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, make_order, make_user, stripe_post
 from tests.registration.desk import at_once, card_order, fault, refunds_at_stripe
-from tools.torture.forks import Fork, wait_for
+from tools.torture.forks import Fork, end_all
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -405,7 +405,7 @@ def test_a_crash_while_approving_loses_and_doubles_nothing(
     assert_books_agree()
 
 
-SECONDS = 15
+SECONDS = 30
 ENDS = [
     "approve.decide.after:1",
     "approve.begin.after:1",
@@ -436,7 +436,7 @@ def test_processes_decide_at_once_are_killed_and_it_is_decided_once(
     dice.shuffle(works)
 
     forks = [Fork(work, dice.choice(["", *ENDS])) for work in works]
-    assert all(wait_for(fork.ended, SECONDS) for fork in forks)
+    end_all(*forks, seconds=SECONDS)
     resolve_open(at_once=True)
 
     refund.refresh_from_db()

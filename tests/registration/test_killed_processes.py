@@ -19,7 +19,7 @@ from registration.services.resolve import resolve_open
 from registration.services.twice import take_credit_back
 from tests.registration.books import assert_books_agree, make_conference, make_order, make_user, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, refunds_at_stripe
-from tools.torture.forks import Fork, wait_for
+from tools.torture.forks import Fork, end_all
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 NAMED = "decide.lock decide.write send_part send claim stripe record after_move credit_notes settle_refund result"
 ENDS = [f"{name}.{side}:1" for name in NAMED.split() for side in ("before", "after")]
-SECONDS = 60
+SECONDS = 30
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def fresh_clients() -> None:
 def killed(work: Callable[[], object], kill_at: str) -> bool:
     """Run it in a process of its own that ends where it is told; whether it got that far."""
     process = Fork(work, kill_at)
-    assert wait_for(process.ended, SECONDS), kill_at
+    end_all(process, seconds=SECONDS)
     return process.was_killed
 
 

@@ -21,7 +21,7 @@ from registration.services.undo import release_refund, send_due, undo_refund
 from registration.services.watch import watch_waiting
 from tests.registration.books import assert_books_agree, make_user, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, fault, refunds_at_stripe
-from tools.torture.forks import Fork, wait_for
+from tools.torture.forks import Fork, end_all
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -293,7 +293,7 @@ def test_what_was_disputed_meanwhile_becomes_no_credit(order: Order, sandbox: "S
     assert_books_agree()
 
 
-SECONDS = 15
+SECONDS = 30
 UNDO_ENDS = ["undo.lock.after:1", "undo.settle.before:1", "commit.before:1", "commit.after:1", "statement:4"]
 SEND_ENDS = ["undo.lock.after:1", "undo.begin.after:1", "send.before:1", "stripe.before:1", "stripe.after:1",
              "record.before:1", "commit.before:1", "commit.after:1", "statement:3", "statement:7"]  # fmt: skip
@@ -302,7 +302,7 @@ SEND_ENDS = ["undo.lock.after:1", "undo.begin.after:1", "send.before:1", "stripe
 def run_together(*works: tuple[Callable[[], object], str]) -> list[Fork]:
     """Run each in a process of its own, killed where it says; returns them ended."""
     forks = [Fork(work, kill_at) for work, kill_at in works]
-    assert all(wait_for(fork.ended, SECONDS) for fork in forks)
+    end_all(*forks, seconds=SECONDS)
     return forks
 
 

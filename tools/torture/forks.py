@@ -81,6 +81,17 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+def end_all(*processes: Fork, seconds: float) -> None:
+    """Wait until each has ended, and kill what has not; that is one more place at which it may be killed.
+
+    A fork inherits the locks that other threads of its parent held at that instant, a sandbox's among them, and now and
+    then one waits for ever.
+    """
+    for process in processes:
+        if not wait_for(process.ended, seconds):
+            process.kill()
+
+
 def children_of(parent: int) -> list[int]:
     """A process's children, as far as this system lists them."""
     with contextlib.suppress(OSError):
