@@ -61,17 +61,17 @@ class Cost:
         return len(gzip.compress(self.html, 6, mtime=0))
 
 
-def cost_of(client: Client, asked: Asked, yardstick: Asked | None = None, rounds: int = ROUNDS) -> Cost:
-    """Time a request, and between its rounds the yardstick."""
+def cost_of(client: Client, asked: Asked, yardstick: Asked | None = None, by: Client | None = None) -> Cost:
+    """Time a request, and between its rounds the yardstick, which somebody else may ask for."""
     html = asked.send(client).content
     peak = peak_while(lambda: asked.send(client))
     queries, sql = _queries_of(client, asked)
     times, beside = Times(), Times()
     until = perf_counter() + SECONDS
-    while len(times.values) < rounds and (len(times.values) < FEWEST or perf_counter() < until):
+    while len(times.values) < ROUNDS and (len(times.values) < FEWEST or perf_counter() < until):
         times.values.append(milliseconds(lambda: asked.send(client)))
         if yardstick is not None:
-            beside.values.append(milliseconds(lambda: yardstick.send(client)))
+            beside.values.append(milliseconds(lambda: yardstick.send(by or client)))
     return Cost(times, beside, queries, sql, html, peak)
 
 

@@ -15,6 +15,7 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "tools.bench.settings"
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -51,8 +52,9 @@ class Part:
         self.peaks: dict[str, float] = {}
         self.pages: list[Page] = []
         self.staff = _staff(STAFF[0])
-        self.client, self.admin = Client(), Client()
+        self.client, self.plain, self.admin = Client(), Client(), Client()
         self.client.force_login(self.staff)
+        self.plain.force_login(self.staff, settings.PLAIN)
         self.admin.force_login(_staff("bench-admin", is_staff=True, is_superuser=True))
 
     def add(self, page: str, target: Target | None = None, **figures: Any) -> Row:
@@ -93,7 +95,7 @@ class Part:
 
     def measure_floor(self) -> None:
         """The yardstick that most targets speak of."""
-        self.add_cost("Floor F: 25 rows by the ORM, plain template", cost_of(self.client, FLOOR), ratio=1.0)
+        self.add_cost("Floor F: 25 rows by the ORM, plain template", cost_of(self.plain, FLOOR), ratio=1.0)
 
     def measure_pages(self, samples: Samples) -> None:
         """Every page beside the floor, or beside the list's first page."""
@@ -120,7 +122,10 @@ class Part:
 
     def measure_page(self, page: Page) -> None:
         """One page, and how it keeps to its number of queries."""
-        cost = cost_of(self.client, page.asked, FIRST if page.against_first else FLOOR)
+        if page.against_first:
+            cost = cost_of(self.client, page.asked, FIRST)
+        else:
+            cost = cost_of(self.client, page.asked, FLOOR, by=self.plain)
         self.add_cost(page.name, cost, page.target, round(cost.ratio, 2))
         if page.most_queries:
             target = Target(page.most_queries, f"at most {page.most_queries} queries")
@@ -135,7 +140,7 @@ class Part:
         """Each form of search beside the floor, and beside the same search in the admin."""
         for words, text in search_forms(samples).items():
             asked = Asked(listing(q=text))
-            cost = cost_of(self.client, asked, FLOOR)
+            cost = cost_of(self.client, asked, FLOOR, by=self.plain)
             self.add_cost(f"Search, {words}", cost, FLOORS["search"], round(cost.ratio, 2))
             if words.startswith(("Stripe", "card")):
                 continue  # The yardstick searches no payments.
@@ -154,7 +159,7 @@ class Part:
             ("sorted by refundable", ADMIN_SORTED_BY_REFUNDABLE),
             ("paid", "?status__exact=PAID"),
         ):
-            cost = cost_of(self.admin, Asked(ADMIN + query), FLOOR)
+            cost = cost_of(self.admin, Asked(ADMIN + query), FLOOR, by=self.plain)
             self.add_cost(f"Admin yardstick, {words}", cost, ratio=round(cost.ratio, 2))
 
     def measure_server(self) -> None:
@@ -162,7 +167,8 @@ class Part:
         session = self.client.cookies["sessionid"].value
         with web.serve(2, session) as server:
             rates = {}
-            for words, path in (("floor", FLOOR.path), ("orders list", FIRST.path)):
+            plain = self.plain.cookies["sessionid"].value
+            for words, path, server.session in (("floor", FLOOR.path, plain), ("orders list", FIRST.path, session)):
                 rates[words], times = web.load(server, path)
                 tail = percentile(times.values, 99) / times.median
                 target = Target(10, "p99 under 10 medians") if words == "orders list" else None

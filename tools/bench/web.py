@@ -31,13 +31,13 @@ BLOCK = 1 << 16
 class Server:
     """A running web server with workers of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, cookie: str) -> None:
-        self.process, self.port, self.cookie = process, port, cookie
+    def __init__(self, process: subprocess.Popen[bytes], port: int, session: str) -> None:
+        self.process, self.port, self.session = process, port, session
 
     def open(self, path: str, client: http.client.HTTPConnection | None = None) -> http.client.HTTPResponse:
         """Ask for a page as the member of staff who is signed in."""
         client = client or self.client()
-        client.request("GET", path, headers={"Cookie": self.cookie, "Host": "127.0.0.1"})
+        client.request("GET", path, headers={"Cookie": f"sessionid={self.session}", "Host": "127.0.0.1"})
         return client.getresponse()
 
     def client(self) -> http.client.HTTPConnection:
@@ -71,7 +71,7 @@ def serve(workers: int, session: str) -> Iterator[Server]:
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tools.bench.settings"}
     process = subprocess.Popen([*command, "tools.bench.wsgi"], env=environment)
     try:
-        server = Server(process, port, f"sessionid={session}")
+        server = Server(process, port, session)
         _wait_for(server)
         yield server
     finally:
