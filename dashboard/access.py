@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db.models import Subquery
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from dashboard.permissions import conferences_seen_by
 from registration.models import Conference, Order, Refund
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
 
 SESSION_KEY = "conference"
-UNSHOWN = ("stripe_publishable_key", "stripe_webhook_secret", "old_webhook_secret")
-"""No list and no frame needs these, and each would be decrypted for every page."""
 
 
 def requires(
@@ -43,21 +40,12 @@ def requires(
 
 
 def conferences_of(request: HttpRequest) -> list[Conference]:
-    """The conferences the user is a member of, read once per request; each carries the user's ``role``."""
+    """The conferences the user is a member of, made once per request; each carries the user's ``role``."""
     known: list[Conference] | None = getattr(request, "_conferences", None)
     if known is None:
-        known = list(Conference.objects.raw(_conferences_sql(), [request.user.pk, request.user.pk]))
+        known = conferences_seen_by(request.user)
         request._conferences = known  # type: ignore[attr-defined]
     return known
-
-
-@lru_cache(maxsize=1)
-def _conferences_sql() -> str:
-    """Written once: every request asks this, and it takes longer to write than to answer."""
-    role = Group.objects.filter(user=0).order_by("pk").values("name")[:1]
-    visible = Conference.objects.filter(memberships__user=0).annotate(role=Subquery(role)).defer(*UNSHOWN)
-    sql, _users = visible.query.sql_with_params()
-    return sql
 
 
 def current_conference(request: HttpRequest) -> Conference:

@@ -6,9 +6,14 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet, Subquery, TextField
+from django.db import connection
+from django.db.models import DateTimeField, DecimalField, Model, QuerySet, Subquery, TextField
+
+from registration.money import quantize_money
+
+M = TypeVar("M", bound=Model)
 
 DECODE = json.JSONDecoder(parse_float=Decimal).decode
 """Made once: ``json.loads`` makes a decoder anew for each text that is to be read in a way of its own."""
@@ -44,6 +49,23 @@ def moment_of(text: str | None) -> datetime | None:
     """A time as the database writes it into JSON; SQLite leaves out that it is UTC."""
     found = datetime.fromisoformat(text) if text else None
     return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def model_of(model: type[M], names: Sequence[str], row: Sequence[Any]) -> M:
+    """A row as the ORM makes one of which the columns that are not named are deferred."""
+    fields = [model._meta.get_field(name) for name in names]
+    return model.from_db(connection.alias, names, [_read(*each) for each in zip(fields, row, strict=True)])
+
+
+def _read(field: Any, value: Any) -> Any:
+    """A value as it would have come from a column of its own."""
+    if isinstance(field, DateTimeField):
+        return moment_of(value)
+    if isinstance(field, DecimalField):
+        return None if value is None else quantize_money(value)
+    if hasattr(field, "from_db_value"):
+        return field.from_db_value(value, None, connection)
+    return field.to_python(value)
 
 
 def fetched(owner: Model, name: str) -> Sequence[Any]:

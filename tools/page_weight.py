@@ -106,7 +106,7 @@ def _season(folder: Path) -> list[dict[str, str]]:
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     client = Client()
-    client.force_login(build(ORDERS, now=timezone.now()).staff, "django.contrib.auth.backends.ModelBackend")
+    client.force_login(build(ORDERS, now=timezone.now()).staff, "dashboard.permissions.OneQuestionBackend")
     return [{"name": name, "value": morsel.value} for name, morsel in client.cookies.items()]
 
 

@@ -280,7 +280,7 @@ def test_other_methods_are_refused(grace_client: Client, order: Order) -> None:
 
 def test_missing_csrf_token_is_refused(grace: Any, order: Order) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(grace, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(grace, backend="dashboard.permissions.OneQuestionBackend")
 
     assert client.post(refund_url(order), filled(order)).status_code == 403
     assert_nothing_changed(order)

@@ -97,13 +97,13 @@ def test_switching_the_conference_changes_what_is_listed(
 
 def test_a_member_of_no_conference_gets_a_page_that_says_so(client: Client, grace: Any) -> None:
     Membership.objects.all().delete()
-    client.force_login(grace, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(grace, backend="dashboard.permissions.OneQuestionBackend")
     assert client.get("/orders/").status_code == 404
 
 
 def test_a_page_too_old_is_told_so_and_reloaded(grace: Any) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(grace, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(grace, backend="dashboard.permissions.OneQuestionBackend")
     assert "open too long" in client.post("/theme/", {"theme": "dark"}).content.decode()
     piece = client.post("/theme/", {"theme": "dark"}, headers=HTMX)
     assert (piece.status_code, piece["HX-Refresh"]) == (403, "true")

@@ -180,7 +180,7 @@ def _session_of(user: Any) -> str:
 
     session = SessionStore()
     session[auth.SESSION_KEY] = str(user.pk)
-    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.BACKEND_SESSION_KEY] = "dashboard.permissions.OneQuestionBackend"
     session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
     return str(session.session_key)

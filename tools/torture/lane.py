@@ -86,7 +86,7 @@ class Lane:
         self.staff = Staff(grace, sam)
         session = SessionStore()
         session[auth.SESSION_KEY] = str(grace.pk)
-        session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[auth.BACKEND_SESSION_KEY] = "dashboard.permissions.OneQuestionBackend"
         session[auth.HASH_SESSION_KEY] = grace.get_session_auth_hash()
         session.save()
         self.session = str(session.session_key)
