@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.db.models.base import ModelState
 from django_tables2.rows import BoundRow
 
+from dashboard.kept_query import KeptQuery
 from dashboard.tables import OrderTable
 from registration.json_rows import JSONRows, moment_of, rows_of
-from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
-from registration.models.order import OrderQuerySet
+from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import quantize_money
 
-SHOWN = (
-    *("conference", "user", "status", "currency", "total", "billing_name", "billing_email", "reference"),
+ORDER = (
+    *("id", "conference_id", "user_id", "status", "currency", "total", "billing_name", "billing_email", "reference"),
     *("hold_expires_at", "created_at", "paid_amount", "refunded_amount", "reserved_amount", "refundable_amount"),
-    *("user__username", "user__first_name", "user__last_name", "user__email"),
 )
+USER = ("id", "username", "first_name", "last_name", "email")
+CONFERENCE = ("id", "stripe_secret_key", "timezone")
+"""What a row that stands alone needs to know of its conference; a page of rows is of one."""
 PAYMENT = ("id", "method", "status", "currency", "refundable_amount", "livemode")
 ITEM = ("id", "kind", "refund_id", "resolved_at")
 REFUND = ("id", "amount", "state", "requested_by_id", "hold_until")
@@ -29,28 +33,26 @@ PART = ("id", "state", "amount", "channel", "checks")
 IN_ORDER = OuterRef("pk")
 
 
-def listed_orders() -> OrderQuerySet:
-    """Orders with all that their rows show; ``with_details`` makes it readable."""
-    credits = Credit.objects.spendable().filter(user=OuterRef("user"), conference=OuterRef("conference"))
-    orders: OrderQuerySet = _orders_with_details().annotate(has_credit=Exists(credits.order_by()))
-    return orders
-
-
-@lru_cache(maxsize=1)
-def _orders_with_details() -> OrderQuerySet:
-    """The part of the question that is the same whenever it is asked: putting it together costs more than asking it."""
-    orders: OrderQuerySet = (
-        Order.objects.select_related("user")
-        .only(*SHOWN)
-        .annotate(
-            listed_payments=JSONRows(Payment.objects.filter(order=IN_ORDER).order_by(), *PAYMENT, "dispute"),
-            listed_items=JSONRows(OpenItem.objects.unresolved().filter(order=IN_ORDER).order_by(), *ITEM),
-            listed_refunds=JSONRows(
-                Refund.objects.filter(order=IN_ORDER).order_by(), *REFUND, *(f"parts__{name}" for name in PART)
-            ),
-        )
+@lru_cache(maxsize=64)
+def _listing(ordering: tuple[str, ...], _vendor: str, *, with_conference: bool = False) -> KeptQuery:
+    """The question for orders with all that their rows show, kept: putting it together costs more than asking it."""
+    refunds = Refund.objects.filter(order=IN_ORDER).order_by()
+    spendable = Credit.objects.spendable(at=KeptQuery.NOW).filter(
+        user=OuterRef("user"), conference=OuterRef("conference")
     )
-    return orders
+    orders = Order.objects.annotate(
+        listed_payments=JSONRows(Payment.objects.filter(order=IN_ORDER).order_by(), *PAYMENT, "dispute"),
+        listed_items=JSONRows(OpenItem.objects.unresolved().filter(order=IN_ORDER).order_by(), *ITEM),
+        listed_refunds=JSONRows(refunds, *REFUND, *(f"parts__{name}" for name in PART)),
+        has_credit=Exists(spendable.order_by()),
+    )
+    conference = CONFERENCE if with_conference else ()
+    return KeptQuery(
+        orders.order_by(*ordering),
+        *(*ORDER, "listed_payments", "listed_items", "listed_refunds", "has_credit"),
+        *(f"user__{name}" for name in USER),
+        *(f"conference__{name}" for name in conference),
+    )
 
 
 def page_of(cut: QuerySet[Order]) -> list[Order]:
@@ -58,18 +60,7 @@ def page_of(cut: QuerySet[Order]) -> list[Order]:
 
     The details are asked for only once the page is known: a database that has to sort would fetch them for all.
     """
-    ordering = cut.query.order_by
-    return with_details(listed_orders().filter(pk__in=cut.values("pk")).order_by(*ordering))
-
-
-def with_details(orders: Iterable[Any]) -> list[Order]:
-    """Orders whose payments, open items and refunds can be read without asking again."""
-    found = list(orders)
-    for order in found:
-        _keep(order, "payments", [_payment(order, row) for row in rows_of(order.listed_payments)])
-        _keep(order, "open_items", [_row(OpenItem, ITEM, row) for row in rows_of(order.listed_items)])
-        _keep(order, "refunds", _refunds(order, rows_of(order.listed_refunds)))
-    return found
+    return [_order(row) for row in _listing(cut.query.order_by, connection.vendor).among(cut)]
 
 
 def row_for(order: Order, user: Any = None) -> BoundRow:
@@ -84,10 +75,30 @@ def row_for(order: Order, user: Any = None) -> BoundRow:
 
 def rows_for(orders: QuerySet[Order], user: Any = None) -> list[BoundRow]:
     """Read orders again, in the order of their keys, and draw their rows."""
-    of_conference = ("conference__stripe_secret_key", "conference__timezone")
-    whole = listed_orders().select_related("user", "conference").only(*SHOWN, *of_conference)
-    fresh = with_details(whole.filter(pk__in=orders.values("pk")).order_by("pk"))
-    return list(OrderTable(fresh, user=user).rows)
+    listing = _listing(("pk",), connection.vendor, with_conference=True)
+    return list(OrderTable([_order(row) for row in listing.among(orders.order_by())], user=user).rows)
+
+
+def _order(row: Sequence[Any]) -> Order:
+    """An order whose payments, open items and refunds can be read without asking again."""
+    values, (payments, items, refunds, has_credit), related = (
+        row[: len(ORDER)],
+        row[len(ORDER) : DETAILS],
+        row[DETAILS:],
+    )
+    order: Order = _row(Order, ORDER, values)
+    order.has_credit = has_credit  # type: ignore[attr-defined]
+    order._state.fields_cache["user"] = _row(get_user_model(), USER, related[: len(USER)])
+    if len(related) > len(USER):
+        order._state.fields_cache["conference"] = _row(Conference, CONFERENCE, related[len(USER) :])
+    _keep(order, "payments", [_payment(order, each) for each in rows_of(payments)])
+    _keep(order, "open_items", [_row(OpenItem, ITEM, each) for each in rows_of(items)])
+    _keep(order, "refunds", _refunds(order, rows_of(refunds)))
+    return order
+
+
+DETAILS = len(ORDER) + 4
+"""Where in a row the details end, and the rows it points at begin."""
 
 
 def _payment(order: Order, row: list[Any]) -> Payment:
@@ -117,7 +128,7 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
     return list(refunds.values())
 
 
-def _row(model: type[Any], names: tuple[str, ...], values: list[Any]) -> Any:
+def _row(model: type[Any], names: Sequence[str], values: Sequence[Any]) -> Any:
     """As the ORM makes a row of which the other columns are deferred, without naming each of these."""
     row: Any = object.__new__(model)
     row.__dict__.update(zip(names, values, strict=True))
@@ -134,13 +145,16 @@ def _keep(owner: Model, name: str, rows: list[Any]) -> None:
 
 
 def _kept(model: type[Model], rows: list[Any]) -> QuerySet[Any]:
-    kept: QuerySet[Any] = QuerySet(model)
-    kept._result_cache = rows
-    kept._prefetch_done = True  # type: ignore[attr-defined]
+    """A queryset that was read already, made from an empty one: no rows of these will be asked for again."""
+    kept: QuerySet[Any] = object.__new__(QuerySet)
+    kept.__dict__.update(_nothing(model).__dict__, _result_cache=rows)
     return kept
 
 
 @lru_cache(maxsize=16)
 def _nothing(model: type[Model]) -> QuerySet[Any]:
     """Most orders of a page have no refund and no open item."""
-    return _kept(model, [])
+    nothing: QuerySet[Any] = QuerySet(model)
+    nothing._result_cache = []
+    nothing._prefetch_done = True  # type: ignore[attr-defined]
+    return nothing

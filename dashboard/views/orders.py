@@ -43,22 +43,16 @@ DRAWN = ",".join(
 def order_list(request: HttpRequest) -> HttpResponse:
     """List orders; a search, a filter or a page that htmx asks for is answered with the list or its counts alone."""
     orders = OrderList(request, current_conference(request))
+    # How far history has come is read with the counts and before the rows, so that nothing is missed.
+    orders.count_with_frame()
     part = request.headers.get("HX-Target", "")
-    whole = {} if part in PARTS else _whole_page(request, orders)
-    if part == "order-chips":
-        orders.count_with_frame()
+    whole = {} if part in PARTS else _linked_panel(request) | {"live": LivePage("orders")}
     response = render(request, PARTS.get(part, "dashboard/orders/list.html"), {"orders": orders} | whole)
     if part == "orders":
         response["HX-Push-Url"] = orders.address
         tell_newest(response, request, orders.conference, "orders")
     patch_vary_headers(response, ("HX-Request", "HX-Target"))
     return response
-
-
-def _whole_page(request: HttpRequest, orders: OrderList) -> dict[str, Any]:
-    """What the page shows around its list. How far history has come is read before the rows: nothing is missed."""
-    orders.count_with_frame()
-    return _linked_panel(request) | {"live": LivePage("orders")}
 
 
 def _linked_panel(request: HttpRequest) -> dict[str, Any]:

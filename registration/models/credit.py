@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -18,11 +19,11 @@ from registration.models.order import Order
 class CreditQuerySet(models.QuerySet["Credit"]):
     """Reads of credits."""
 
-    def spendable(self) -> CreditQuerySet:
-        """Those that can pay an order now, the one that expires first in front."""
+    def spendable(self, at: datetime | None = None) -> CreditQuerySet:
+        """Those that can pay an order now, or at a moment, the one that expires first in front."""
         return (
             self.filter(status=Credit.Status.AVAILABLE, remaining_amount__gt=0)
-            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
+            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=at or timezone.now()))
             .order_by(models.F("expires_at").asc(nulls_last=True), "pk")
         )
 
