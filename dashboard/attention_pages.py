@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.comparison_pages import MEND
 from dashboard.forms.attention import (
@@ -25,7 +26,8 @@ from dashboard.paging import keyset_page
 from dashboard.refund_panel import attendee_name
 from dashboard.templatetags.desk import look_of
 from registration.attention import advice, amount_of, explanation
-from registration.models import Conference, OpenItem, Order, Refund
+from registration.models import Conference, OpenItem, Order, Refund, RefundPart
+from registration.models.refund import State
 from registration.services.approval import why_not_decide
 from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
 from registration.services.twice import went_back_twice
@@ -34,6 +36,12 @@ Kind = OpenItem.Kind
 SETTLE = "registration.refund_order"
 TOO_MUCH = (Kind.OVERPAID, Kind.PAID_LATE)
 REFUNDABLE = (Order.Status.PAID, Order.Status.PARTIALLY_REFUNDED)
+ASKED = {
+    State.REQUESTED: gettext_lazy("Tried just now. The sum stays reserved, and we keep trying."),
+    State.UNCONFIRMED: gettext_lazy("Asked just now. The sum stays reserved, and we keep asking."),
+    State.PENDING: gettext_lazy("Asked just now. Stripe has it, and its sum counts as refunded."),
+    State.REQUIRES_ACTION: gettext_lazy("Asked just now. Stripe has it and waits for the attendee."),
+}
 RELATED = ("conference", "order__user", "order__conference", "refund", "payment", "resolved_by")
 
 
@@ -180,6 +188,14 @@ def part_key(item: OpenItem) -> int | None:
     """The part to tick off; the subject names it, as ``part:7``."""
     key = item.subject.removeprefix("part:")
     return int(key) if key.isdecimal() else None
+
+
+def still_waits(item: OpenItem) -> str:
+    """What is said when Stripe was asked and the item stays: a title, and below it where the refund stands."""
+    part = RefundPart.objects.filter(pk=part_key(item) or 0, refund=item.refund_id).first()
+    state = part.state if part else item.refund.state if item.refund else State.UNCONFIRMED
+    title = _("It could not be sent yet") if state == State.REQUESTED else _("Stripe has not settled it yet")
+    return f"{title}\n{ASKED[State(state)]}"
 
 
 def _refund_url(request: HttpRequest, refund: Refund | None) -> str:

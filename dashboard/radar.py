@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from dashboard.forms.refund import RefundForm
 from dashboard.templatetags.desk import moment, person
+from registration.models.refund import ACCEPTED, State
 from registration.money import format_money
 from registration.services.duplicates import Similar
 
@@ -42,13 +43,42 @@ def radar_context(form: RefundForm, name: str) -> dict[str, Any]:
     }
 
 
+WENT, ON_ITS_WAY, PROPOSED = "went", "on its way", "proposed"
+ON_THE_ORDER = {
+    WENT: gettext_lazy("%(amount)s of this order was refunded before."),
+    ON_ITS_WAY: gettext_lazy("A refund of %(amount)s of this order is under way already."),
+    PROPOSED: gettext_lazy("A refund of %(amount)s of this order waits for approval already."),
+}
+TO_THE_PERSON = {
+    WENT: gettext_lazy("%(name)s got %(amount)s back lately."),
+    ON_ITS_WAY: gettext_lazy("A refund of %(amount)s to %(name)s is under way already."),
+    PROPOSED: gettext_lazy("A refund of %(amount)s to %(name)s waits for approval already."),
+}
+TO_THE_CARD = {
+    WENT: gettext_lazy("%(amount)s went back lately to a card with the same last four digits."),
+    ON_ITS_WAY: gettext_lazy("A refund of %(amount)s to a card with the same last four digits is under way already."),
+    PROPOSED: gettext_lazy("A refund of %(amount)s to a card with the same last four digits waits for approval."),
+}
+
+
 def _title(similar: list[Similar], amount: str, name: str) -> str:
-    values = {"amount": amount, "name": name}
-    if any(each.same_order for each in similar):
-        return _("%(amount)s of this order was refunded before.") % values
-    if any(each.same_person for each in similar):
-        return _("%(name)s got %(amount)s back lately.") % values
-    return _("%(amount)s went back lately to a card with the same last four digits.") % values
+    """The nearest of them in one sentence, and of those what came furthest."""
+    on_order = [each for each in similar if each.same_order]
+    to_person = [each for each in similar if each.same_person]
+    if on_order:
+        words, nearest = ON_THE_ORDER, on_order
+    elif to_person:
+        words, nearest = TO_THE_PERSON, to_person
+    else:
+        words, nearest = TO_THE_CARD, similar
+    return str(words[_how_far(nearest)]) % {"amount": amount, "name": name}
+
+
+def _how_far(similar: list[Similar]) -> str:
+    states = {each.refund.state for each in similar}
+    if states & set(ACCEPTED):
+        return WENT
+    return PROPOSED if states == {State.AWAITING_APPROVAL} else ON_ITS_WAY
 
 
 def _echo(each: Similar) -> Echo:

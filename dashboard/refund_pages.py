@@ -24,6 +24,7 @@ from registration.models import Conference, Order, Refund, RefundPart, RefundRea
 from registration.models.refund import OVER, State
 from registration.sentences import Step, holder, sentence, steps
 from registration.services.approval import why_not_decide
+from registration.services.retries import was_tried_again
 
 NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
 CHIPS = (
@@ -133,7 +134,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
         "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
         "may_check": may_act and _can_be_asked(parts),
-        "may_retry": may_act and refund.state in OVER and any(part.sent_at for part in parts),
+        "may_retry": may_act and _can_be_tried_again(refund, parts),
         "waiting": [explanation(item) for item in refund.open_items.unresolved().filter(kind__in=TOLD_IN_FULL)],
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
         **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
@@ -206,6 +207,11 @@ def manual_context(form: ManualForm) -> dict[str, Any]:
         "confirm_url": reverse("manual_confirm", args=[form.part.pk]),
         "back_url": reverse("order_detail", args=[order.reference]),
     }
+
+
+def _can_be_tried_again(refund: Refund, parts: list[RefundPart]) -> bool:
+    """Whether it was sent, came to nothing, and no other refund took it on."""
+    return refund.state in OVER and any(part.sent_at for part in parts) and not was_tried_again(refund)
 
 
 def _can_be_asked(parts: list[RefundPart]) -> bool:

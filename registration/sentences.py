@@ -25,6 +25,7 @@ CAUSES = {
     "insufficient_funds": gettext_lazy("the Stripe balance was too low"),
     "declined": gettext_lazy("the bank declined it"),
     "merchant_request": gettext_lazy("it was cancelled at our request"),
+    "canceled": gettext_lazy("it was cancelled"),
     "not_possible": gettext_lazy("it was not possible any more when its time had come"),
 }
 

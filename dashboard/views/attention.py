@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key
+from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
 from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refund_outcome import is_htmx
@@ -96,8 +96,7 @@ def _check(request: HttpRequest, item: OpenItem) -> HttpResponse:
         messages.error(request, error.sentence)
         return _answer(request, item)
     if item.resolved_at is None:
-        text = _("Asked just now. The sum stays reserved, and we keep asking.")
-        messages.warning(request, f"{_('Stripe has not settled it yet')}\n{text}")
+        messages.warning(request, still_waits(item))
         return _answer(request, item)
     return _settled(request, item)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registration.models.fields import InheritedCurrencyField, money_field
@@ -138,6 +139,11 @@ class Refund(models.Model):
     def is_held(self) -> bool:
         """Whether it was decided and can still be undone, because nothing is sent yet."""
         return self.state == State.REQUESTED and self.hold_until is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the time to undo it is over and nobody sent it yet."""
+        return self.is_held and self.hold_until is not None and self.hold_until <= timezone.now()
 
     @property
     def is_open(self) -> bool:

@@ -64,7 +64,7 @@ def can_be_sent_back(item: OpenItem) -> bool:
 
 
 def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
-    """Refund to the card what arrived after the order had ended; pressed twice, it is one refund.
+    """Refund to its own card what arrived after the order had ended; pressed twice, it is one refund.
 
     One that came to nothing is tried again by a new refund that names it.
 
@@ -85,6 +85,7 @@ def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
         nonce=f"{name}{item.payment.refunded_amount}-{over.count()}",
         retry_of=over.last(),
         after_end=True,
+        payment=item.payment,
     )
     return note.refund or item.order.refunds.latest("pk")
 

@@ -140,7 +140,7 @@ def withdraw_credit_notes(order: Order, part: RefundPart) -> None:
 def _withdraw_matching(order: Order, part: RefundPart, credit: Credit) -> None:
     """Take the part's share off the gift; what of it was spent cannot be taken, and staff see it."""
     taken = min(part.amount, credit.remaining_amount)
-    spent = min(part.amount - taken, used_of(credit))
+    spent = min(part.amount - taken, used_and_not_shown(credit))
     if taken:
         CreditEntry.objects.create(
             credit=credit,
@@ -169,6 +169,15 @@ def used_of(credit: Credit) -> Decimal:
     """What orders took of a credit and did not give back."""
     kinds = [CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED]
     return -sum(credit.entries.filter(kind__in=kinds).values_list("amount", flat=True), ZERO)
+
+
+def used_and_not_shown(credit: Credit) -> Decimal:
+    """What orders took of a credit, less what items about it say already: each cent is borne once."""
+    items = OpenItem.objects.filter(
+        conference=credit.conference_id, kind=OpenItem.Kind.CREDIT_SPENT, subject__startswith=f"credit:{credit.pk}:"
+    )
+    shown = sum((Decimal(facts["amount"]) for facts in items.values_list("facts", flat=True)), ZERO)
+    return max(ZERO, used_of(credit) - shown)
 
 
 def end(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
 
 from registration.models import Order, OrderLineItem, Refund
 from registration.models.refund import ACCEPTED, RESERVING
 from registration.money import ZERO, split_by_weight
+from registration.services.errors import RefundError
 
 TAKEN = (*RESERVING, *ACCEPTED)
 
@@ -75,3 +77,19 @@ def _shares(refund: Refund, states: Collection[str]) -> Iterable[tuple[int, Deci
 def total_of(amounts: Iterable[Decimal]) -> Decimal:
     """The sum of what was chosen on lines of one order."""
     return sum(amounts, ZERO)
+
+
+def check_lines(order: Order, line_amounts: Mapping[int, Decimal], amount: Decimal) -> None:
+    """Line items must be the order's own, have enough left, and add up to what is asked.
+
+    Raises:
+        RefundError: Saying which of it is not so.
+    """
+    if not line_amounts:
+        return
+    left = line_item_balances(order)
+    for key, wanted in line_amounts.items():
+        if key not in left or not ZERO < wanted <= left[key]:
+            raise RefundError(_("A selected line item has less left than was selected. Reload the order."))
+    if sum(line_amounts.values(), ZERO) != amount:
+        raise RefundError(_("The selected line items do not add up to the amount."))

@@ -101,7 +101,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
 
 def _refuse_by_hand(order: Order, failed: RefundPart, staff_user: Any) -> None:
     one_at_a_time(order.conference, staff_user)
-    if failed.state != State.FAILED:
+    if failed.state not in (State.FAILED, State.CANCELED):
         raise RefundError(_("This refund did not fail, so there is nothing to pay by hand."))
     _refuse_a_second_time(order, failed)
     left = min(failed.payment.refundable_amount, order.refundable_amount)

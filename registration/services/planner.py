@@ -88,6 +88,7 @@ def plan_refund(
     credit_amount: Decimal | None = None,
     fee_amount: Decimal = ZERO,
     after_end: bool = False,
+    payment: Payment | None = None,
 ) -> RefundPlan:
     """Plan a refund of ``amount`` less ``fee_amount``.
 
@@ -98,6 +99,7 @@ def plan_refund(
         credit_amount: For SPLIT only: how much of what goes out becomes store credit.
         fee_amount: Kept back from ``amount``.
         after_end: Also what a refunded or cancelled order still holds (paid late, or above its total).
+        payment: Only what this one brought; all of the order's when left out.
 
     Raises:
         RefundError: The order cannot be refunded, or not by this amount or this way.
@@ -108,7 +110,7 @@ def plan_refund(
     check_amount(amount, order.currency)
     if fee_amount and (not is_expressible(fee_amount, order.currency) or not ZERO <= fee_amount < amount):
         raise RefundError(_("The fee must be less than the amount."))
-    payments = [p for p in order.payments.all() if usable(p)]
+    payments = _usable_payments(order, only=payment)
     if destination == Destination.CARD_AND_CREDIT and not any(_has_stripe(p) for p in payments):
         raise RefundError(_("This order has no card payment at Stripe that could be refunded."))
     ceiling = _ceiling(order, payments)
@@ -127,6 +129,13 @@ def plan_refund(
         status_before=order.status,
         status_after=status_after(order, out),
     )
+
+
+def _usable_payments(order: Order, *, only: Payment | None) -> list[Payment]:
+    payments = [payment for payment in order.payments.all() if only in (None, payment)]
+    if only is not None and (barred := next((each for each in payments if not may_go_back(each)), None)):
+        raise RefundError(why_unusable(barred))
+    return [payment for payment in payments if usable(payment)]
 
 
 def check_refundable(order: Order) -> None:

@@ -21,7 +21,7 @@ from registration.models.refund import State
 from registration.services.sending import send_part
 from registration.services.settle import apply_snapshot
 from registration.services.shortage import keep_shortage
-from registration.services.undo import send_due
+from registration.services.undo import release_refund, send_due
 from registration.stripe_gateway import StripeProblem, gateway_for
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,12 @@ def resolve_open(limit: int | None = None, *, at_once: bool = False, skip_pauses
 
 
 def resolve_refund(refund: Refund) -> Refund:
-    """Ask Stripe now what became of one refund ("Check now"), unless somebody is asking already."""
+    """Ask Stripe now what became of one refund ("Check now"), unless somebody is asking already.
+
+    One that could be undone until a while ago, and that nobody sent since, is sent.
+    """
+    if refund.is_overdue:
+        return release_refund(refund)
     for part in refund.parts.filter(channel=Channel.STRIPE).order_by("pk"):
         if part.state in OPEN and not refund.is_held:
             if _claim(_due(at_once=True, skip_pauses=True).filter(pk=part.pk)):

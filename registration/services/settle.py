@@ -166,6 +166,7 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
     part.settled_at = timezone.now()
     note_acceptance(part)
     part.save(update_fields=["state", "accepted_at", "settled_at", "credit"])
+    keep_waiting_items(order, part)
 
 
 def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> None:
@@ -195,8 +196,16 @@ def keep_waiting_items(order: Order, part: RefundPart) -> None:
         elif part.state not in states or kind in says:
             over.append(kind)
     if over:
-        answer = f"Stripe answered: {part.get_state_display()}."
-        close_items(over, subject, conference=order.conference, resolution=answer)
+        close_items(over, subject, conference=order.conference, resolution=_outcome(part))
+
+
+def _outcome(part: RefundPart) -> str:
+    """How a part that waited came to its end, for the item that said so."""
+    if part.failure_reason == NOT_POSSIBLE:
+        return "It was not sent, because it is not possible any more."
+    if part.channel != Channel.STRIPE:
+        return f"It was carried out: {part.get_state_display()}."
+    return f"Stripe answered: {part.get_state_display()}."
 
 
 def waits_for_balance(part: RefundPart) -> bool:
@@ -210,11 +219,14 @@ def part_facts(part: RefundPart) -> dict[str, str]:
 
 
 def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> None:
-    """Withdraw the credit that came with it, and keep the failure open until somebody settles it."""
+    """Withdraw the credit that came with it, and keep the failure open until somebody settles it.
+
+    A refund that was cancelled is nobody's debt, unless it tried a failed one again: its failure was settled by it.
+    """
     if was_accepted:
         withdraw_credit_notes(order, part)
     queue_what_had_no_room(order)
-    if part.state == State.FAILED:
+    if part.state == State.FAILED or part.refund.retry_of_id is not None:
         open_item(
             OpenItem.Kind.FAILED,
             f"part:{part.pk}",
@@ -222,7 +234,7 @@ def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> No
             order=order,
             refund=part.refund,
             payment=part.payment,
-            facts=part_facts(part) | {"cause": part.failure_reason},
+            facts=part_facts(part) | {"cause": part.failure_reason or part.state},
         )
 
 
@@ -231,6 +243,7 @@ def fail_unsent(order: Order, refund: Refund, why: str) -> None:
     refund.parts.update(state=State.FAILED, settled_at=timezone.now(), failure_reason=NOT_POSSIBLE)
     refund.refusal = why
     for part in refund.parts.select_related("refund", "payment").order_by("pk"):
+        keep_waiting_items(order, part)
         _record_move(order, part, why, actor=None)
         _part_came_back(order, part, was_accepted=False)
     settle_refund(order, refund)

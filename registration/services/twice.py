@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
-from registration.services.credit_notes import used_of
+from registration.services.credit_notes import used_and_not_shown
 from registration.services.errors import RefundError
 from registration.services.event_queue import queue_again
 from registration.services.external import import_refund, state_of
@@ -153,7 +153,7 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
     """Take ``take`` off the part's credit; what is not there any more is borne by the house, and shown if spent."""
     credit = Credit.objects.get(refund_parts=part.pk)
     missing = take - min(take, credit.remaining_amount)
-    spent = min(missing, used_of(credit))
+    spent = min(missing, used_and_not_shown(credit))
     reason = _("Refunded at Stripe as well, %(id)s") % {"id": snapshot.id}
     if missing:
         why = _("It had been spent. %s") if spent == missing else _("It had been spent or had ended. %s")

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
-from registration.services.begin import begin, reopen_failure
+from registration.services.begin import begin
 from registration.services.errors import RefundError
 from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.open_items import close_items
+from registration.services.retries import reopen_failures
 from registration.services.sending import send_part
 from registration.services.settle import fail_unsent, settle_order
 from registration.services.still_possible import why_not_any_more
@@ -58,7 +59,7 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
             resolution="Taken back.",
             staff_user=staff_user,
         )
-    reopen_failure(order, fresh)
+    reopen_failures(order, fresh)
     settle_order(order)
     queue_what_had_no_room(order)
     return fresh

@@ -18,6 +18,7 @@ from registration.services.resolve import refresh_part
 from registration.services.settle import WAITING_IN, part_facts
 from registration.services.shortage import keep_shortage
 
+Channel = RefundPart.Channel
 Kind = OpenItem.Kind
 SENT_WITHIN = timedelta(minutes=10)
 SLOW_AFTER = timedelta(days=10)
@@ -45,17 +46,22 @@ def watch_waiting(limit: int | None = None) -> Counter[str]:
 
 
 def _unsent() -> QuerySet[RefundPart]:
-    """Decided, perhaps tried, and nothing came of it: Stripe is busy, the key is broken or no worker runs."""
-    return _parts().filter(state=State.REQUESTED, refund__updated_at__lte=timezone.now() - SENT_WITHIN)
+    """Decided, perhaps tried, and nothing came of it: Stripe is busy, the key is broken or no worker runs.
+
+    What of a refund needs no Stripe follows its card parts, and waits by itself only where it has none.
+    """
+    cards = RefundPart.objects.filter(channel=Channel.STRIPE, refund=OuterRef("refund"))
+    first = Q(channel=Channel.STRIPE) | ~Exists(cards)
+    return _parts().filter(first, state=State.REQUESTED, refund__updated_at__lte=timezone.now() - SENT_WITHIN)
 
 
 def _slow() -> QuerySet[RefundPart]:
-    return _parts().filter(state__in=WAITING_IN[Kind.SLOW], sent_at__lte=timezone.now() - SLOW_AFTER)
+    waiting = _parts().filter(channel=Channel.STRIPE, state__in=WAITING_IN[Kind.SLOW])
+    return waiting.filter(sent_at__lte=timezone.now() - SLOW_AFTER)
 
 
 def _parts() -> QuerySet[RefundPart]:
-    parts = RefundPart.objects.filter(channel=RefundPart.Channel.STRIPE)
-    return parts.select_related("refund__order__conference", "payment").order_by("pk")
+    return RefundPart.objects.select_related("refund__order__conference", "payment").order_by("pk")
 
 
 def _unnamed(kind: str, parts: QuerySet[RefundPart]) -> QuerySet[RefundPart]:

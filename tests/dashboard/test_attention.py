@@ -18,7 +18,7 @@ from registration.stripe_gateway import gateway_for
 from tests.cast import HTMX, STRIPE_KEY, control, make_order, pay
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled
-from tests.registration.books import stripe_post
+from tests.registration.books import make_refund, stripe_post
 from tests.registration.desk import fault
 
 if TYPE_CHECKING:
@@ -274,7 +274,29 @@ def test_check_now_says_when_stripe_is_still_silent(
         answer = settle(grace_client, OpenItem.objects.unresolved().get(), "check", htmx=True)
 
     assert "Stripe has not settled it yet" in text_of(answer)
+    assert "The sum stays reserved, and we keep asking." in text_of(answer)
     assert "Check now" in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "said"),
+    [
+        (Kind.UNSENT, "REQUESTED", "Tried just now. The sum stays reserved, and we keep trying."),
+        (Kind.SLOW, "PENDING", "Stripe has it, and its sum counts as refunded."),
+        (Kind.SLOW, "REQUIRES_ACTION", "Stripe has it and waits for the attendee."),
+    ],
+)
+def test_check_now_says_where_the_money_is(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", kind: str, state: str, said: str
+) -> None:
+    part = make_refund(card_order, "30.00", Refund.State[state])
+    item = add(card_order.conference, kind, f"part:{part.pk}", order=card_order, refund=part.refund)
+
+    with fault(sandbox, "rate_limit", count=99, path="/v1/refunds"):
+        answer = text_of(settle(grace_client, item, "check", htmx=True))
+
+    assert said in answer
+    assert ("stays reserved" in answer) == (state == "REQUESTED")
 
 
 def test_slow_is_settled_once_stripe_has_settled_it(

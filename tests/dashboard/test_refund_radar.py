@@ -49,10 +49,40 @@ def test_the_same_amount_to_the_same_person_is_told_with_a_link(
     assert "aria-disabled" not in html
 
 
-@pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.REQUESTED, State.UNCONFIRMED, State.PENDING])
-def test_what_is_under_way_counts(grace_client: Client, order: Order, state: str) -> None:
+UNDER_WAY = [
+    (State.AWAITING_APPROVAL, "waits for approval"),
+    (State.REQUESTED, "is under way already."),
+    (State.UNCONFIRMED, "is under way already."),
+]
+
+
+@pytest.mark.parametrize(("state", "how_far"), UNDER_WAY)
+def test_what_is_under_way_counts_and_is_not_called_refunded(
+    grace_client: Client, order: Order, conference: Conference, state: str, how_far: str
+) -> None:
+    bob = earlier(make_order(conference, make_user("bob"), paid="40.00"), state=state)
+    assert f"A refund of €12.50 to a card with the same last four digits {how_far}" in preview(grace_client, order)
+
+    Order.objects.filter(pk=bob.order_id).update(billing_email=order.billing_email)
+    assert f"A refund of €12.50 to Ada {how_far}" in preview(grace_client, order)
+
     earlier(order, state=state)
+    html = preview(grace_client, order)
+    assert f"A refund of €12.50 of this order {how_far}" in html
+    assert "refunded before" not in html
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED])
+def test_what_stripe_accepted_was_refunded_whatever_else_waits(grace_client: Client, order: Order, state: str) -> None:
+    earlier(order, state=state)
+    earlier(order, state=State.AWAITING_APPROVAL)
     assert "€12.50 of this order was refunded before." in preview(grace_client, order)
+
+
+def test_one_under_way_beside_a_proposal_is_under_way(grace_client: Client, order: Order) -> None:
+    earlier(order, state=State.REQUESTED)
+    earlier(order, state=State.AWAITING_APPROVAL)
+    assert "A refund of €12.50 of this order is under way already." in preview(grace_client, order)
 
 
 def test_what_was_made_at_stripe_counts(grace_client: Client, order: Order) -> None:

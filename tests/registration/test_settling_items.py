@@ -1,5 +1,6 @@
 """What staff can do about an open item beside a refund: pay by hand instead, send back what came late."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +149,43 @@ def test_what_came_late_can_be_sent_back_after_a_failure(sandbox: "SandboxServer
     assert [r["amount"] for r in refunds_at_stripe(sandbox, Order.objects.get())] == [10_000, 5_000]
     assert not OpenItem.objects.unresolved().exists()
     assert_books_agree()
+
+
+@pytest.fixture
+def late_of_two(sandbox: "SandboxServer") -> OpenItem:
+    """50.00 from a second card for a cancelled order that still holds 100.00 of the first."""
+    order = card_order(sandbox)
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.CANCELLED)
+    intent = pay_at_stripe(sandbox, 5_000)
+    apply_intent(
+        order.conference,
+        replace(gateway_for(order.conference).fetch_payment_intent(intent), metadata={"order": order.reference}),
+    )
+    return OpenItem.objects.unresolved().get(kind=Kind.PAID_LATE)
+
+
+@pytest.mark.trap(21, 30)
+def test_what_came_late_goes_back_to_its_own_card(sandbox: "SandboxServer", late_of_two: OpenItem) -> None:
+    refund = send_back(late_of_two, staff_user=None)
+
+    assert [(part.payment, part.amount) for part in refund.parts.all()] == [(late_of_two.payment, Decimal("50.00"))]
+    late_of_two.refresh_from_db()
+    assert late_of_two.resolution == "It went back."
+    assert Order.objects.get().refundable_amount == Decimal("100.00")
+    assert_books_agree()
+
+
+@pytest.mark.trap(21, 30)
+def test_another_card_does_not_stand_in_for_a_disputed_one(sandbox: "SandboxServer", late_of_two: OpenItem) -> None:
+    assert late_of_two.payment is not None
+    late_of_two.payment.dispute = {"id": "dp_1", "status": "needs_response"}
+    late_of_two.payment.save()
+
+    with pytest.raises(RefundError, match="Not refundable: disputed"):
+        send_back(OpenItem.objects.get(pk=late_of_two.pk), staff_user=None)
+
+    assert not Refund.objects.exists()
+    assert refunds_at_stripe(sandbox, Order.objects.get()) == []
 
 
 @pytest.mark.trap(7, 30)

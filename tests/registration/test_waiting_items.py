@@ -15,7 +15,7 @@ from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services import sending
 from registration.services.attention import acknowledge, check_now
-from registration.services.errors import RefundError, RefundUnconfirmed
+from registration.services.errors import RefundError, RefundHeld, RefundUnconfirmed
 from registration.services.events import process
 from registration.services.external import apply_refund
 from registration.services.refund import RefundService
@@ -233,3 +233,74 @@ def test_a_pending_refund_that_got_its_money_is_no_longer_short(sandbox: "Sandbo
 
     part.refresh_from_db()
     assert (part.state, part.pending_reason, waiting()) == (State.PENDING, "processing", [])
+
+
+@pytest.fixture
+def held_credit(sandbox: "SandboxServer") -> Refund:
+    """40.00 that becomes credit once the time to undo it is over, and that nobody sent for eleven minutes since."""
+    order = card_order(sandbox)
+    with pytest.raises(RefundHeld) as held:
+        RefundService.create_refund(
+            order, amount=Decimal("40.00"), destination=Refund.Destination.CREDIT, hold_seconds=60
+        )
+    refund = held.value.refund
+    age(refund.parts.get(), minutes=11)
+    Refund.objects.filter(pk=refund.pk).update(hold_until=timezone.now() - timedelta(minutes=10))
+    return Refund.objects.get(pk=refund.pk)
+
+
+@pytest.mark.trap(10)
+def test_credit_that_nobody_carries_out_becomes_an_item_too(held_credit: Refund) -> None:
+    assert watch_waiting() == {Kind.UNSENT: 1}
+    assert watch_waiting() == {}
+
+    item = OpenItem.objects.unresolved().get()
+    assert (item.refund, item.subject) == (held_credit, f"part:{held_credit.parts.get().pk}")
+    resolve_open()
+    item.refresh_from_db()
+    assert (waiting(), item.resolution) == ([], "It was carried out: Succeeded.")
+    assert held_credit.credits.get().remaining_amount == Decimal("40.00")
+
+
+def test_check_now_sends_what_could_be_undone_until_a_while_ago(held_credit: Refund) -> None:
+    watch_waiting()
+
+    assert check_now(OpenItem.objects.get()).resolution == "It was carried out: Succeeded."
+
+    held_credit.refresh_from_db()
+    assert (held_credit.state, held_credit.is_overdue) == (State.SUCCEEDED, False)
+    assert_books_agree()
+
+
+def test_check_now_leaves_alone_what_can_still_be_undone(held_credit: Refund) -> None:
+    watch_waiting()
+    Refund.objects.update(hold_until=timezone.now() + timedelta(minutes=1))
+
+    assert check_now(OpenItem.objects.get()).resolved_at is None
+
+    held_credit.refresh_from_db()
+    assert held_credit.is_held
+
+
+def test_what_is_not_possible_any_more_ends_its_item_and_says_why(held_credit: Refund) -> None:
+    watch_waiting()
+    payment = held_credit.parts.get().payment
+    payment.dispute = {"id": "dp_1", "status": "needs_response"}
+    payment.save()
+
+    resolve_open()
+
+    ended = OpenItem.objects.get(kind=Kind.UNSENT)
+    assert (waiting(), ended.resolution) == ([Kind.FAILED], "It was not sent, because it is not possible any more.")
+
+
+def test_what_follows_a_card_part_needs_no_item_of_its_own(sandbox: "SandboxServer") -> None:
+    order = card_order(sandbox)
+    split = {"destination": Refund.Destination.SPLIT, "credit_amount": Decimal("30.00")}
+    with fault(sandbox, "rate_limit", count=99, method="POST"), pytest.raises(RefundUnconfirmed):
+        RefundService.create_refund(order, amount=Decimal("80.00"), **split)
+    for part in RefundPart.objects.all():
+        age(part, minutes=11)
+
+    assert watch_waiting() == {Kind.UNSENT: 1}
+    assert OpenItem.objects.get().subject == f"part:{RefundPart.objects.get(channel='STRIPE').pk}"

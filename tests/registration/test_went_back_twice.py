@@ -158,6 +158,26 @@ def test_what_had_expired_was_not_spent(sandbox: "SandboxServer", order: Order, 
     assert_books_agree()
 
 
+@pytest.mark.trap(14)
+@pytest.mark.parametrize(("steps", "shown"), [((5_000, 5_000), ["30.00"]), ((2_000, 8_000), ["20.00", "10.00"])])
+def test_what_was_spent_is_shown_once_in_however_many_steps_it_is_recalled(
+    sandbox: "SandboxServer", order: Order, grace: Any, steps: tuple[int, ...], shown: list[str]
+) -> None:
+    credit = to_credit(order)
+    spend(credit, "30.00")
+    Credit.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    CreditService.expire_due()
+
+    for amount_minor in steps:
+        refund_past_the_desk(sandbox, order, amount_minor)
+        take_credit_back(the_item(), staff_user=grace)
+
+    items = OpenItem.objects.filter(kind=Kind.CREDIT_SPENT).order_by("pk")
+    assert [item.facts["amount"] for item in items] == shown
+    assert balances(order) == ("REFUNDED", "100.00", "0.00")
+    assert_books_agree()
+
+
 @pytest.mark.parametrize(("spent", "remaining", "status"), [("", "60.00", "AVAILABLE"), ("80.00", "0.00", "APPLIED")])
 @pytest.mark.trap(14, 43)
 def test_a_hand_made_note_gives_way_as_well(

@@ -16,12 +16,12 @@ def places() -> dict[str, tuple[Any, str]]:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from registration.models import Refund, RefundPart
-    from registration.services import approval, credit_payment, refund, resolve, sending, settle, undo
+    from registration.services import approval, credit_payment, decide, refund, resolve, sending, settle, undo
     from registration.stripe_gateway import StripeGateway
 
     return {
-        "decide.lock": (refund, "_lock"),
-        "decide.write": (refund, "_write_parts"),
+        "decide.lock": (decide, "_lock"),
+        "decide.write": (decide, "_write_refund"),
         "send_part": (refund, "send_part"),
         "release.send": (undo, "send_part"),
         "send": (sending, "_send"),
@@ -38,7 +38,7 @@ def places() -> dict[str, tuple[Any, str]]:
         "result": (refund, "_result"),
         "part.save": (RefundPart, "save"),
         "refund.save": (Refund, "save"),
-        "decide.begin": (refund, "begin"),
+        "decide.begin": (decide, "begin"),
         "approve.decide": (approval, "_decide"),
         "approve.begin": (approval, "begin"),
         "approve.send": (approval, "send_refund"),
