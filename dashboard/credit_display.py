@@ -162,7 +162,7 @@ def _detail(entry: CreditEntry, within_credit: bool) -> str:
     elif entry.kind == CreditEntry.Kind.RESTORED and not within_credit:
         parts.append(_("To %(number)s") % {"number": entry.credit.number})
     said = entry.kind == CreditEntry.Kind.PAID_OUT or (entry.order and entry.reason == entry.order.reference)
-    return " · ".join(filter(None, [*parts, "" if said else entry.reason]))
+    return " · ".join(filter(None, [*parts, "" if said else str(entry.reason)]))
 
 
 def origin(credit: Credit, order: Order | None) -> str:

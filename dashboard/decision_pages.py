@@ -15,6 +15,7 @@ from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Refund
 from registration.models.refund import State
 from registration.money import ZERO
+from registration.said import why_refunded
 from registration.services.approval import plan_of, why_not_decide
 from registration.services.limits import total_of
 
@@ -73,7 +74,7 @@ def _facts(refund: Refund) -> list[tuple[str, str]]:
     facts = [
         (_("Proposed by"), f"{proposer}, {moment(refund.created_at)}"),
         (_("Send to"), str(refund.get_destination_display())),
-        (_("Reason"), refund.reason),
+        (_("Reason"), why_refunded(refund)),
         (_("Note"), refund.note),
     ]
     return [(label, value) for label, value in facts if value]

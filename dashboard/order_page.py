@@ -24,6 +24,7 @@ from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
+from registration.said import dispute_in_words
 from registration.sentences import sentence
 from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
@@ -321,8 +322,8 @@ class OrderPage:
         dispute = payment.dispute or {}
         words = {
             "instrument": payment.instrument,
-            "reason": str(dispute.get("reason") or _("no reason given")).replace("_", " "),
-            "status": str(dispute.get("status") or "").replace("_", " "),
+            "reason": dispute_in_words(str(dispute.get("reason") or "")) or _("no reason given"),
+            "status": dispute_in_words(str(dispute.get("status") or "")),
         }
         text = _("%(instrument)s: %(reason)s, %(status)s.") % words
         due = dispute.get("due_by")

@@ -11,6 +11,7 @@ from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
+from registration.said import why_refunded
 from registration.sentences import Step, ended_because, holder, steps
 
 
@@ -45,7 +46,7 @@ def refund_entries(order: Order) -> list[RefundEntry]:
 def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> RefundEntry:
     parts = list(refund.parts.all())
     places = dict.fromkeys(_place(part, payments) for part in parts)
-    reason = refund.reason or refund.stripe_reason.replace("_", " ").capitalize()
+    reason = why_refunded(refund)
     waits = refund.state in (State.UNCONFIRMED, State.PENDING, State.REQUESTED, State.REQUIRES_ACTION)
     return RefundEntry(
         refund=refund,

@@ -22,6 +22,7 @@ from registration import figures
 from registration.attention import explanation
 from registration.models import Conference
 from registration.money import ZERO, format_amount, format_money
+from registration.said import reason_in_words
 
 PERIODS = {"7": 7, "30": 30, "all": 0}
 DEFAULT_PERIOD = "30"
@@ -208,7 +209,10 @@ class Overview:
     def reasons(self) -> list[dict[str, Any]]:
         """Why refunds of the period were given."""
         rows = self._by_reason
-        kept = [(reason or _("No reason given"), amount, count) for reason, amount, count in rows[:MOST_REASONS]]
+        kept = [
+            (reason_in_words(reason) or _("No reason given"), amount, count)
+            for reason, amount, count in rows[:MOST_REASONS]
+        ]
         if rest := rows[MOST_REASONS:]:
             kept.append((_("Other reasons"), sum((row[1] for row in rest), ZERO), sum(row[2] for row in rest)))
         return self._shares(kept)

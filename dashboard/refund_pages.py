@@ -22,6 +22,7 @@ from dashboard.refund_panel import attendee_name, money, where
 from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
+from registration.said import why_refunded
 from registration.sentences import Step, holder, sentence, steps
 from registration.services.approval import why_not_decide
 from registration.services.retries import was_tried_again
@@ -105,7 +106,7 @@ def refund_row(refund: Refund) -> dict[str, Any]:
         "attendee": attendee_name(order),
         "amount": money(order, refund.amount),
         "to": ", ".join(dict.fromkeys(instruments)) if refund.destination != "CREDIT" else _("Store credit"),
-        "reason": refund.reason,
+        "reason": why_refunded(refund),
     }
 
 
@@ -132,6 +133,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         ],
         "retries": list(refund.retries.all()),
         "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
+        "reason": why_refunded(refund),
         "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
         "may_check": may_act and _can_be_asked(parts),
         "may_retry": may_act and _can_be_tried_again(refund, parts),

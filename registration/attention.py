@@ -14,19 +14,10 @@ from django.utils.translation import gettext_lazy
 from registration import comparison_words
 from registration.models import OpenItem, Order
 from registration.money import format_money
+from registration.said import DISPUTE_REASONS, dispute_in_words
 from registration.sentences import cause_in_words
 
 Kind = OpenItem.Kind
-
-DISPUTE_REASONS = {
-    "fraudulent": gettext_lazy("they say they did not make the payment"),
-    "duplicate": gettext_lazy("they say they were charged twice"),
-    "product_not_received": gettext_lazy("they say they did not get what they paid for"),
-    "product_unacceptable": gettext_lazy("they say it was not as described"),
-    "subscription_canceled": gettext_lazy("they say they had cancelled"),
-    "credit_not_processed": gettext_lazy("they say a promised refund did not come"),
-    "unrecognized": gettext_lazy("they do not recognise the payment"),
-}
 
 ENDED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
 
@@ -141,7 +132,7 @@ def _problem(item: OpenItem) -> str:
 
 
 def _dispute_reason(reason: str) -> str:
-    return str(DISPUTE_REASONS.get(reason) or _("Stripe names no particular reason"))
+    return dispute_in_words(reason) if reason in DISPUTE_REASONS else _("Stripe names no particular reason")
 
 
 def _due(item: OpenItem) -> str:

@@ -135,7 +135,7 @@ def by_reason(conference: Conference, since: date, until: date) -> list[tuple[st
     parts = _between(_parts(conference).filter(state__in=ACCEPTED), conference, since, until)
     grouped = parts.values_list("refund__reason").annotate(amount=Sum("amount"), count=Count("refund", distinct=True))
     rows = [(reason, quantize_money(amount), count) for reason, amount, count in grouped]
-    return sorted(rows, key=lambda row: (-row[1], row[0]))
+    return sorted(rows, key=lambda row: (-row[1], str(row[0])))
 
 
 def stuck_items(conference: Conference) -> QuerySet[OpenItem]:

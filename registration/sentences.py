@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from registration.models import HistoryEntry, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import format_money
+from registration.said import Said, Sentence, dispute_in_words, read
 
 Channel = RefundPart.Channel
 CAUSES = {
@@ -39,11 +40,11 @@ class Step:
     state: str
 
 
-def cause_in_words(cause: str) -> str:
+def cause_in_words(cause: Sentence) -> str:
     """The reason for a failure, mostly Stripe's, in words; what is a sentence already stays one."""
-    if cause in CAUSES:
-        return str(CAUSES[cause])
-    return cause if " " in cause else _("Stripe gave no reason")
+    if isinstance(cause, Said):
+        return str(cause)
+    return str(CAUSES.get(cause) or (cause if " " in cause else _("Stripe gave no reason")))
 
 
 def sentence(entry: HistoryEntry) -> str:
@@ -62,7 +63,11 @@ class Facts:
 
     def __getitem__(self, name: str) -> str:
         """A fact as text; empty when the entry has none of that name."""
-        return str(self.raw.get(name, ""))
+        return str(self.said(name))
+
+    def said(self, name: str) -> Sentence:
+        """A fact as it was said: one of the desk's own sentences, or text."""
+        return read(str(self.raw.get(name, "")))
 
     def money(self, name: str) -> str:
         """A fact as an amount in the entry's currency."""
@@ -124,12 +129,26 @@ def _moved(pattern: str) -> Callable[[Facts], str]:
         return str(_(pattern)) % {
             "amount": facts.money("amount"),
             "instrument": facts["instrument"],
-            "cause": cause_in_words(facts["cause"]),
+            "cause": cause_in_words(facts.said("cause")),
             "who": facts.who,
             "credit": facts["credit"],
             "reason": facts["reason"],
             "due": facts.money("due"),
         }
+
+    return words
+
+
+def _failed(facts: Facts) -> str:
+    """What failed and why; a sentence of the desk's own says itself whether money moved."""
+    if isinstance(facts.said("cause"), Said):
+        return _moved(gettext_noop("%(amount)s to %(instrument)s failed. %(cause)s"))(facts).rstrip(".")
+    return _moved(gettext_noop("%(amount)s to %(instrument)s failed: %(cause)s. No money moved"))(facts)
+
+
+def _disputed(pattern: str) -> Callable[[Facts], str]:
+    def words(facts: Facts) -> str:
+        return str(_(pattern)) % {"amount": facts.money("amount"), "reason": dispute_in_words(facts["reason"])}
 
     return words
 
@@ -161,7 +180,7 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "refund_part_pending": _moved(gettext_noop("%(amount)s to %(instrument)s is pending at Stripe")),
     "refund_part_requires_action": _moved(gettext_noop("%(amount)s to %(instrument)s waits for the attendee")),
     "refund_part_succeeded": _moved(gettext_noop("%(amount)s sent to the bank of %(instrument)s")),
-    "refund_part_failed": _moved(gettext_noop("%(amount)s to %(instrument)s failed: %(cause)s. No money moved")),
+    "refund_part_failed": _failed,
     "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
@@ -177,8 +196,8 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "credit_voided": _moved(gettext_noop("%(credit)s voided, %(amount)s")),
     "credit_extended": _moved(gettext_noop("%(who)s extended %(credit)s")),
     "credit_expired": _moved(gettext_noop("%(credit)s expired with %(amount)s left")),
-    "dispute_opened": _moved(gettext_noop("The attendee disputed %(amount)s: %(reason)s")),
-    "dispute_closed": _moved(gettext_noop("Dispute over %(amount)s closed: %(reason)s")),
+    "dispute_opened": _disputed(gettext_noop("The attendee disputed %(amount)s: %(reason)s")),
+    "dispute_closed": _disputed(gettext_noop("Dispute over %(amount)s closed: %(reason)s")),
     "note_added": _moved(gettext_noop("%(who)s wrote a note")),
 }
 
@@ -218,7 +237,7 @@ def steps(refund: Refund) -> list[Step]:
 def ended_because(refund: Refund) -> str:
     """Why a refund went no further, in the reader's language; empty when nothing is known. Reads ``refund.parts``."""
     if refund.refusal:
-        return refund.refusal
+        return str(refund.refusal)
     if refund.state == State.REJECTED:
         return _("Withdrawn by whoever proposed it.")
     if refund.state == State.CANCELED and not any(part.sent_at for part in refund.parts.all()):

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import requests
 import stripe
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from registration.checks import STRIPE, talks_to_stripe_itself
 from registration.models import Conference, Payment, RefundPart
 from registration.money import to_minor_units
+from registration.said import Said, Sentence, say
 from registration.stripe_snapshots import (
     ChargeSnapshot,
     DisputeSnapshot,
@@ -48,9 +48,9 @@ Period = tuple[datetime | None, datetime]
 class StripeProblem(Exception):  # noqa: N818
     """Stripe did not do what was asked. ``code`` is Stripe's, ``advice`` is a sentence for staff."""
 
-    def __init__(self, advice: str, *, code: str = "", request_id: str = "", was_replayed: bool = False) -> None:
+    def __init__(self, advice: Sentence, *, code: str = "", request_id: str = "", was_replayed: bool = False) -> None:
         """Keep what staff and support need."""
-        super().__init__(advice)
+        super().__init__(str(advice))
         self.advice, self.code, self.request_id, self.was_replayed = advice, code, request_id, was_replayed
 
 
@@ -90,9 +90,9 @@ def gateway_for(conference: Conference) -> StripeGateway:
     """
     key = conference.stripe_secret_key
     if not key:
-        raise StripeRefused(_("This conference has no Stripe key. An administrator can add it."), code="no_key")
+        raise StripeRefused(say("no_key"), code="no_key")
     if conference.uses_live_key and not talks_to_stripe_itself():
-        raise StripeRefused(_("A live Stripe key is never sent to a sandbox."), code="livemode_mismatch")
+        raise StripeRefused(say("live_key"), code="livemode_mismatch")
     return StripeGateway(_client(key, settings.STRIPE_API_BASE or STRIPE))
 
 
@@ -216,7 +216,7 @@ def refund_parameters(part: RefundPart) -> dict[str, Any]:
 def _present(stripe_id: str) -> str:
     """Refuse an empty id, which the client would send as a list request."""
     if not stripe_id:
-        raise StripeRefused(_("This payment carries no Stripe id."), code="no_stripe_id")
+        raise StripeRefused(say("no_stripe_id"), code="no_stripe_id")
     return stripe_id
 
 
@@ -225,22 +225,18 @@ def _translated(call: Callable[[], T]) -> T:
     try:
         return call()
     except stripe.IdempotencyError as error:
-        raise StripeUnavailable(
-            _("Stripe saw this request with other parameters."), **{**_details(error), "code": "idempotency_error"}
-        ) from error
+        raise StripeUnavailable(say("other_parameters"), **{**_details(error), "code": "idempotency_error"}) from error
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        raise StripeRefused(
-            _("Stripe did not accept the conference's key. An administrator can check it."), **_details(error)
-        ) from error
+        raise StripeRefused(say("bad_key"), **_details(error)) from error
     except stripe.RateLimitError as error:
-        raise StripeBusy(_("Stripe is busy."), **_details(error)) from error
+        raise StripeBusy(say("busy"), **_details(error)) from error
     except (stripe.InvalidRequestError, stripe.CardError) as error:
         raise StripeRefused(advice_for(error), **_details(error)) from error
     except stripe.StripeError as error:
         problem = StripeBusy if error.http_status == 409 else StripeUnavailable
-        raise problem(_("Stripe did not answer."), **_details(error)) from error
+        raise problem(say("no_answer"), **_details(error)) from error
     except (KeyError, AttributeError, TypeError, ValueError, requests.RequestException) as error:
-        raise StripeUnavailable(_("Stripe's answer could not be read.")) from error
+        raise StripeUnavailable(say("unreadable")) from error
 
 
 def _details(error: stripe.StripeError) -> dict[str, Any]:
@@ -252,18 +248,19 @@ def _details(error: stripe.StripeError) -> dict[str, Any]:
     }
 
 
-def advice_for(error: stripe.StripeError) -> str:
+ADVICE = {
+    "charge_already_refunded": "already_refunded",
+    "charge_disputed": "disputed",
+    "refund_disputed_payment": "disputed",
+    "charge_not_refundable": "not_refundable",
+    "resource_missing": "unknown_payment",
+    "livemode_mismatch": "other_mode",
+}
+"""Stripe's codes and what we say about them."""
+
+
+def advice_for(error: stripe.StripeError) -> Said:
     """What staff should know and do about a refusal; never decided by Stripe's wording."""
-    by_code = {
-        "charge_already_refunded": _("Stripe says this payment was already refunded. Reload the order."),
-        "charge_disputed": _("The attendee disputed this payment, so Stripe refuses a refund."),
-        "refund_disputed_payment": _("The attendee disputed this payment, so Stripe refuses a refund."),
-        "charge_not_refundable": _("Stripe can no longer refund this payment. Offer credit or a bank transfer."),
-        "resource_missing": _("Stripe does not know this payment. It may belong to another account."),
-        "livemode_mismatch": _("This payment was made in another Stripe mode than the conference's key."),
-    }
-    if error.code in by_code:
-        return by_code[error.code]
-    if getattr(error, "param", None) == "amount":
-        return _("Stripe has less left on this payment than our books. Reload the order and check its refunds.")
-    return _("Stripe refused the refund. No money moved.")
+    if error.code in ADVICE:
+        return say(ADVICE[error.code])
+    return say("less_left" if getattr(error, "param", None) == "amount" else "refused")

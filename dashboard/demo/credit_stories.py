@@ -165,8 +165,7 @@ def disputed(shop: Shop, status: str, reason: str, days: float, *, refundable: b
     }
     shop.ledger.seed_of[id(payment)]["dispute"] = dispute
     payment.dispute = {**dispute, "is_charge_refundable": refundable}
-    said = reason.replace("_", " ")
-    shop.ledger.say(order, opened, "dispute_opened", amount=payment.amount, reason=said)
+    shop.ledger.say(order, opened, "dispute_opened", amount=payment.amount, reason=reason)
     if status in ("won", "lost"):
         shop.ledger.say(order, opened + 18 * DAY, "dispute_closed", amount=payment.amount, reason=status)
     elif not refundable:

@@ -149,7 +149,7 @@ class Ledger(Purchases):
                 self._say_rejected(part, when)
             elif state not in QUIET:
                 cause = part.refund.refusal or part.failure_reason if state == part.state else ""
-                facts = {"amount": part.amount, "instrument": part.payment.instrument, "cause": cause}
+                facts = {"amount": part.amount, "instrument": part.payment.tender, "cause": cause}
                 self.say(part.refund.order, when, f"refund_part_{state}", None, part.refund, **facts)
 
     def _say_rejected(self, part: RefundPart, when: datetime) -> None:

@@ -233,9 +233,7 @@ class Purchases:
         if payment.method != Payment.Method.COMP:
             self.left[order_key] = self.left.get(order_key, ZERO) + payment.amount
         if payment.method != Payment.Method.CREDIT:
-            self.say(
-                payment.order, at, "payment_received", by, amount=payment.amount, instrument=str(payment.instrument)
-            )
+            self.say(payment.order, at, "payment_received", by, amount=payment.amount, instrument=payment.tender)
 
     def paid_so_far(self, order: Order) -> Decimal:
         """What arrived for an order, in its currency."""

@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.demo.ledger import Channel, Destination, Share, State
 from dashboard.demo.orders import TOOK, Shop
 from registration.models import OpenItem, Order, Payment, Refund, RefundLine
+from registration.said import say
 
 Kind = OpenItem.Kind
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -109,7 +110,7 @@ def failed_then_retried(shop: Shop) -> None:
         [Share(payment, amount, State.FAILED, details={"failure_reason": "lock_timeout"})],
         at,
         by=shop.by(amount, at),
-        refusal="Stripe refused the refund. No money moved.",
+        refusal=say("refused"),
     )
     ledger.refund(order, [Share(payment, amount)], at + HOUR, by=shop.staff["finance"], retry_of=first)
 

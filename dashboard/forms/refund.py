@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.forms.fields import AmountField, PercentField
 from registration.models import Order, Refund, RefundPart, RefundReason
 from registration.money import ZERO
+from registration.said import reason_in_words
 from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
@@ -100,13 +101,18 @@ class RefundForm(forms.Form):
     def reason_options(self) -> list[tuple[str, str, str]]:
         """Value, words and Stripe's reason of each choice; Stripe's own where the conference has none."""
         if self.reasons:
-            return [(str(reason.pk), reason.label, reason.stripe_reason) for reason in self.reasons]
+            return [(str(reason.pk), reason_in_words(reason.label), reason.stripe_reason) for reason in self.reasons]
         return [(value, str(label), value) for value, label in RefundReason.StripeReason.choices]
 
     @property
     def chosen_reason(self) -> tuple[str, str, str]:
         """The chosen option; call only when the field is valid."""
         return next(option for option in self.reason_options() if option[0] == self.cleaned_data["reason"])
+
+    @property
+    def house_reason(self) -> str:
+        """The chosen reason as it is kept; each reader has it in a language of their own."""
+        return next((each.label for each in self.reasons if str(each.pk) == self.cleaned_data["reason"]), "")
 
     @property
     def is_stale(self) -> bool:
@@ -252,7 +258,7 @@ class RefundForm(forms.Form):
     def service_arguments(self) -> dict[str, Any]:
         """What ``RefundService.create_refund`` is called with; call only on a valid form."""
         data = self.cleaned_data
-        _value, label, stripe_reason = self.chosen_reason
+        _value, _label, stripe_reason = self.chosen_reason
         return {
             "amount": data["gross"],
             "after_end": True,
@@ -261,7 +267,7 @@ class RefundForm(forms.Form):
             "credit_amount": data["credit_amount"] if data["destination"] == Destination.SPLIT else None,
             "fee_amount": data["fee"],
             "note": data["note"],
-            "internal_reason": label,
+            "internal_reason": self.house_reason,
             "line_amounts": data["line_amounts"],
             "nonce": str(data["nonce"]),
             "balance_seen": data["balance_seen"],

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registration.models.conference import Conference
+from registration.models.fields import SaidField
 from registration.models.order import Order
 
 
@@ -44,7 +45,7 @@ class ComparisonRun(models.Model):
     refunds = models.PositiveIntegerField(default=0)
     payments = models.PositiveIntegerField(default=0)
     disputes = models.PositiveIntegerField(default=0)
-    problem = models.TextField(blank=True, default="")
+    problem = SaidField(blank=True, default="")
     """Why it stands still, in words for staff; empty while it moves."""
     attempts = models.PositiveSmallIntegerField(default=0)
     """How often in a row Stripe could not be asked."""

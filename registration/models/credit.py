@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from registration.models.conference import Conference
-from registration.models.fields import InheritedCurrencyField, OpeningBalanceField, money_field
+from registration.models.fields import InheritedCurrencyField, OpeningBalanceField, SaidField, money_field
 from registration.models.order import Order
 
 
@@ -69,7 +69,7 @@ class Credit(models.Model):
     refund = models.ForeignKey(
         "registration.Refund", on_delete=models.PROTECT, null=True, blank=True, related_name="credits"
     )
-    note = models.TextField(blank=True, default="")
+    note = SaidField(blank=True, default="")
     issued_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -140,7 +140,7 @@ class CreditEntry(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    reason = models.TextField(blank=True, default="")
+    reason = SaidField(blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -8,6 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models import F
 
+from registration.said import Said, Sentence, read, stored
+
 
 def money_field(**options: Any) -> models.DecimalField[Any, Any]:
     """An amount in major units of the row's currency."""
@@ -84,3 +86,27 @@ class InheritedCurrencyField(models.CharField[Any, Any]):
         if not getattr(model_instance, self.attname):
             setattr(model_instance, self.attname, getattr(model_instance, self.source).currency)
         return getattr(model_instance, self.attname)
+
+
+class SaidField(models.TextField[Any, Any]):
+    """A sentence: one of the desk's own as a ``Said``, what a person typed as text."""
+
+    # What may be assigned and what is found there, for the type checker.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Sentence | None:
+        """A sentence that is put into words when it is shown."""
+        return value if value is None else read(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Likewise for a fixture."""
+        return read(value) if isinstance(value, str) else value
+
+    def get_prep_value(self, value: Any) -> Any:
+        """The code and the values of ours, the text of a person."""
+        return stored(value) if isinstance(value, str | Said) else value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """What a fixture keeps."""
+        return stored(self.value_from_object(obj))

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from registration.models.conference import Conference
+from registration.models.fields import SaidField
 from registration.models.order import Order
 from registration.models.payment import Payment
 from registration.models.refund import Refund
@@ -60,7 +61,7 @@ class OpenItem(models.Model):
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    resolution = models.CharField(max_length=300, blank=True, default="")
+    resolution = SaidField(blank=True, default="")
 
     objects = OpenItemQuerySet.as_manager()
 

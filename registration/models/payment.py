@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from registration.models.fields import InheritedCurrencyField, KeptAmountField, money_field
 from registration.models.order import Order
+from registration.said import Said, say
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -105,10 +106,15 @@ class Payment(models.Model):
     @property
     def instrument(self) -> str:
         """``Visa ending 4242`` when known, else the method in words."""
+        return str(self.tender)
+
+    @property
+    def tender(self) -> Said:
+        """What it was paid with, to be kept in a history."""
         if self.card_last4:
-            brand = self.card_brand.replace("_", " ").title() or str(_("Card"))
-            return str(_("%(brand)s ending %(last4)s")) % {"brand": brand, "last4": self.card_last4}
-        return str(self.get_method_display())
+            brand = self.card_brand.replace("_", " ").title() or "card"
+            return say("card", brand=brand, last4=self.card_last4)
+        return say("method", method=self.method)
 
     @property
     def captured_amount(self) -> Decimal:

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from registration.models.fields import InheritedCurrencyField, money_field
+from registration.models.fields import InheritedCurrencyField, SaidField, money_field
 from registration.models.order import Order, OrderLineItem
 from registration.models.payment import Payment
 
@@ -87,11 +87,11 @@ class Refund(models.Model):
     source = models.CharField(max_length=8, choices=Source, default=Source.DESK)
     state = models.CharField(max_length=20, choices=State, default=State.REQUESTED)
     stripe_reason = models.CharField(max_length=50, default="requested_by_customer")
-    reason = models.CharField(max_length=200, blank=True, default="")
+    reason = SaidField(blank=True, default="")
     note = models.TextField(blank=True, default="")
     nonce = models.CharField(max_length=64, null=True, blank=True, unique=True)
     """One form, one refund: a second submit finds the first one's result."""
-    refusal = models.TextField(blank=True, default="")
+    refusal = SaidField(blank=True, default="")
     """Why it failed, in words for staff."""
     retry_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="retries")
     requested_by = models.ForeignKey(
@@ -193,7 +193,7 @@ class RefundPart(models.Model):
     """Not to be asked for by itself before then; empty means at once."""
     leased_until = models.DateTimeField(null=True, blank=True)
     """Somebody is asking Stripe until then, so nobody else has to."""
-    last_problem = models.CharField(max_length=300, blank=True, default="")
+    last_problem = SaidField(blank=True, default="")
     """Why the last try settled nothing, in words for staff."""
     accepted_at = models.DateTimeField(null=True, blank=True)
     """When it left, for the books; stays when it comes back later, which ``settled_at`` then says."""

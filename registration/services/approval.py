@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from registration.models import OpenItem, Order, Refund
 from registration.models.refund import State
 from registration.money import ZERO, format_money
+from registration.said import Sentence, say
 from registration.services.begin import begin
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.event_queue import queue_what_had_no_room
@@ -63,7 +64,7 @@ def approve_refund(refund: Refund, *, staff_user: Any, balance_seen: Decimal | N
         one_at_a_time(order.conference, staff_user)
         if above := why_above_limit(order, total_of(fresh), staff_user):
             raise RefundError(above)
-        _decide(order, fresh, State.REQUESTED, staff_user, resolution="Approved.")
+        _decide(order, fresh, State.REQUESTED, staff_user, resolution=say("approved"))
         begin(order, fresh)
     return send_refund(fresh)
 
@@ -85,7 +86,7 @@ def reject_refund(refund: Refund, *, staff_user: Any, reason: str) -> Refund:
     order, fresh = lock(refund)
     check_may_decide(fresh, staff_user)
     fresh.refusal = reason
-    _decide(order, fresh, State.REJECTED, staff_user, resolution=f"Rejected: {reason}")
+    _decide(order, fresh, State.REJECTED, staff_user, resolution=say("rejected", reason=reason))
     settle_order(order)
     queue_what_had_no_room(order)
     return fresh
@@ -102,7 +103,7 @@ def withdraw_refund(refund: Refund, *, staff_user: Any) -> Refund:
     check_waits(fresh)
     if fresh.requested_by_id != staff_user.pk:
         raise RefundError(_("Only whoever proposed it can withdraw it."))
-    _end_waiting(order, fresh, State.REJECTED, staff_user, resolution="Withdrawn.")
+    _end_waiting(order, fresh, State.REJECTED, staff_user, resolution=say("withdrawn"))
     record(order, "refund_withdrawn", actor=staff_user, refund=fresh, facts=_facts(fresh))
     settle_order(order)
     queue_what_had_no_room(order)
@@ -173,14 +174,14 @@ def plan_of(order: Order, refund: Refund) -> RefundPlan:
     )
 
 
-def _decide(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: str) -> None:
+def _decide(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: Sentence) -> None:
     refund.decided_by, refund.decided_at = staff_user, timezone.now()
     _end_waiting(order, refund, state, staff_user, resolution=resolution)
     kind = "refund_approved" if state == State.REQUESTED else "refund_rejected"
     record(order, kind, actor=staff_user, refund=refund, facts=_facts(refund))
 
 
-def _end_waiting(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: str) -> None:
+def _end_waiting(order: Order, refund: Refund, state: str, staff_user: Any, *, resolution: Sentence) -> None:
     refund.parts.update(state=state, **({"settled_at": timezone.now()} if state == State.REJECTED else {}))
     refund.state = state
     refund.save(update_fields=["state", "refusal", "decided_by", "decided_at", "updated_at"])
@@ -188,7 +189,7 @@ def _end_waiting(order: Order, refund: Refund, state: str, staff_user: Any, *, r
         OpenItem.Kind.APPROVAL,
         _subject(refund),
         conference=order.conference,
-        resolution=resolution[:300],
+        resolution=resolution,
         staff_user=staff_user,
     )
 

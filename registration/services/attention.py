@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund
 from registration.models.refund import OVER, State
+from registration.said import say
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.late_payments import ENDED_ORDERS
@@ -81,7 +82,7 @@ def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
         amount=amount,
         destination=Refund.Destination.CARD,
         staff_user=staff_user,
-        internal_reason=_("Paid after the order had ended"),
+        internal_reason=say("after_end"),
         nonce=f"{name}{item.payment.refunded_amount}-{over.count()}",
         retry_of=over.last(),
         after_end=True,
@@ -104,7 +105,7 @@ def check_now(item: OpenItem) -> OpenItem:
             item.kind,
             item.subject,
             conference=item.conference,
-            resolution=f"Stripe answered: {refund.get_state_display()}.",
+            resolution=say("answered", state=refund.state),
         )
     item.refresh_from_db()
     return item

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from registration.models import Conference, Difference, OpenItem
+from registration.said import say
 from registration.services.compare_rules import Verdict
 from registration.services.open_items import close_items, open_item
 
 Kind, State = OpenItem.Kind, Difference.State
-AGREES = "Stripe and the books agree again."
+AGREES = say("agrees")
 
 
 def standing(conference: Conference, verdict: Verdict) -> str:

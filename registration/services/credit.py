@@ -167,7 +167,7 @@ def _expire(key: int) -> bool:
     if credit.status != Credit.Status.AVAILABLE or not due:
         return False
     left = credit.remaining_amount
-    end(credit, CreditEntry.Kind.EXPIRED, Credit.Status.EXPIRED, reason="Expired")
+    end(credit, CreditEntry.Kind.EXPIRED, Credit.Status.EXPIRED)
     _tell(credit, "credit_expired", None, left, "")
     return True
 

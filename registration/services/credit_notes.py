@@ -12,6 +12,7 @@ from django.utils import timezone
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO
+from registration.said import Sentence, say
 from registration.services.history import record
 from registration.services.open_items import open_item
 
@@ -91,7 +92,7 @@ def return_to_credit(order: Order, part: RefundPart) -> None:
     part.credit = credit
 
 
-def replacement(order: Order, amount: Decimal, *, note: str, actor_id: int | None, **origin: Any) -> Credit:
+def replacement(order: Order, amount: Decimal, *, note: Sentence, actor_id: int | None, **origin: Any) -> Credit:
     """A new credit for the attendee of an order that was paid by one nobody knows any more."""
     return Credit.objects.create(
         user_id=order.user_id,
@@ -106,7 +107,7 @@ def replacement(order: Order, amount: Decimal, *, note: str, actor_id: int | Non
 
 
 def restore(
-    credit: Credit, amount: Decimal, *, order: Order, payment_id: int, actor_id: int | None, reason: str
+    credit: Credit, amount: Decimal, *, order: Order, payment_id: int, actor_id: int | None, reason: Sentence
 ) -> None:
     """Add ``amount`` back to a locked credit and make it spendable."""
     CreditEntry.objects.create(
@@ -147,7 +148,7 @@ def _withdraw_matching(order: Order, part: RefundPart, credit: Credit) -> None:
             kind=CreditEntry.Kind.VOIDED,
             amount=-taken,
             order=order,
-            reason=f"{part.refund.number} failed",
+            reason=say("refund_failed", number=part.refund.number),
         )
         credit.refresh_from_db()
         credit.status = credit.status if credit.remaining_amount else Credit.Status.VOIDED

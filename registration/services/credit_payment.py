@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment
 from registration.money import ZERO, format_money
+from registration.said import Sentence, say
 from registration.services.credit_notes import replacement, restore
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.history import record
@@ -157,7 +158,7 @@ def cancel_open_intents(order: Order) -> None:
 
 
 @transaction.atomic
-def release_order(order: Order, *, staff_user: Any = None, reason: str = "") -> Order:
+def release_order(order: Order, *, staff_user: Any = None, reason: Sentence = "") -> Order:
     """Cancel a pending order; credit that was applied returns to the same credit.
 
     Raises:
@@ -202,13 +203,13 @@ def _release_if_due(order: Order) -> bool:
     if fresh.hold_expires_at is None or fresh.hold_expires_at > timezone.now():
         return False
     try:
-        release_order(fresh, reason=_("The hold ran out"))
+        release_order(fresh, reason=say("hold_ran_out"))
     except RefundError:
         return False
     return True
 
 
-def _give_back(payment: Payment, order: Order, actor_id: int | None, reason: str) -> None:
+def _give_back(payment: Payment, order: Order, actor_id: int | None, reason: Sentence) -> None:
     """Return what a locked order took from a credit; one that is not known is replaced."""
     if payment.credit_id is None:
         payment.credit = replacement(order, payment.amount, note=reason, actor_id=actor_id)

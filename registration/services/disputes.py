@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from registration.models import Conference, OpenItem, Order, Payment
+from registration.said import say
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
@@ -52,7 +53,7 @@ def keep(payment: Payment, snapshot: DisputeSnapshot, opened: int | None) -> Non
     }
     payment.save(update_fields=["dispute"])
     if kind := kind_of(before, snapshot):
-        facts = facts_of(snapshot) | {"instrument": payment.instrument}
+        facts = facts_of(snapshot) | {"instrument": payment.tender}
         if kind == "dispute_closed":
             facts["reason"] = snapshot.status
         record(order, kind, facts=facts)
@@ -75,7 +76,7 @@ def show(order: Order, payment: Payment, snapshot: DisputeSnapshot) -> None:
             OpenItem.Kind.DISPUTED,
             snapshot.id,
             conference=order.conference,
-            resolution=f"Stripe closed the dispute: {snapshot.status}.",
+            resolution=say("dispute_closed", dispute=snapshot.status),
         )
     else:
         open_item(OpenItem.Kind.DISPUTED, snapshot.id, conference=order.conference, **details)

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from registration.models import Conference, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import OVER, State
+from registration.said import say
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
@@ -99,11 +100,14 @@ def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
     part = RefundPart.objects.create(
         refund=refund, payment=payment, channel=RefundPart.Channel.STRIPE, **columns_of(snapshot)
     )
-    facts = facts_of(snapshot) | {"number": refund.number, "instrument": payment.instrument}
+    facts = facts_of(snapshot) | {"number": refund.number, "instrument": payment.tender}
     record(order, "refund_external", refund=refund, facts=facts)
     settle_order(order)
     close_items(
-        OpenItem.Kind.UNMATCHED, snapshot.id, conference=order.conference, resolution=f"Matched to {order.reference}."
+        OpenItem.Kind.UNMATCHED,
+        snapshot.id,
+        conference=order.conference,
+        resolution=say("matched", order=order.reference),
     )
     show(payment, snapshot, refund=refund)
     keep_waiting_items(order, part)

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from registration.models import HistoryEntry, Order, Refund
+from registration.said import Said, stored
 
 
 def record(
@@ -27,7 +28,7 @@ def record(
         kind: A key of ``registration.sentences``.
         actor: The user who did it; ``None`` for Stripe and the clock.
         refund: The refund it is about.
-        facts: Strings and whole numbers only; amounts as strings in major units of the order's currency.
+        facts: Strings, whole numbers and ``Said`` only; amounts as strings in major units of the order's currency.
         at: When it happened, if not now.
     """
     last = HistoryEntry.objects.filter(order=order).order_by("-position").first()
@@ -61,8 +62,12 @@ def next_entry(
         kind=kind,
         actor_id=actor_id,
         refund_id=refund_id,
-        facts={key: str(value) if not isinstance(value, int) else value for key, value in (facts or {}).items()},
+        facts={key: _kept(value) for key, value in (facts or {}).items()},
         created_at=at or timezone.now(),
     )
     entry.digest = entry.computed_digest(last.digest if last else "")
     return entry
+
+
+def _kept(value: Any) -> str | int:
+    return value if isinstance(value, int) else stored(value if isinstance(value, Said) else str(value))

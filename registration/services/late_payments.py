@@ -59,7 +59,7 @@ def keep(order: Order, snapshot: IntentSnapshot) -> Payment | None:
         payment.status = status
         payment.save(update_fields=["status"])
         if status == Status.FAILED:
-            record(order, "payment_failed", facts=facts_of(snapshot) | {"instrument": payment.instrument})
+            record(order, "payment_failed", facts=facts_of(snapshot) | {"instrument": payment.tender})
     return payment
 
 
@@ -105,7 +105,7 @@ def receive(order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
     payment.received_at = timezone.now()
     payment.save()
     late = status_before in ENDED_ORDERS
-    facts = facts_of(snapshot) | {"instrument": payment.instrument}
+    facts = facts_of(snapshot) | {"instrument": payment.tender}
     record(order, "payment_late" if late else "payment_received", facts=facts)
     complete_if_paid(order)
     order.refresh_from_db()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import RESERVING, State
 from registration.money import format_money
+from registration.said import say
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, why_above_limit
@@ -42,7 +43,7 @@ def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> Refu
         OpenItem.Kind.MANUAL_TRANSFER,
         f"part:{part.pk}",
         conference=fresh.refund.order.conference,
-        resolution=f"Paid by hand, reference {reference[:200]}",
+        resolution=say("paid_by_hand", reference=reference[:200]),
         staff_user=staff_user,
     )
     fresh.refresh_from_db()
@@ -93,7 +94,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
         OpenItem.Kind.FAILED,
         f"part:{fresh.pk}",
         conference=order.conference,
-        resolution=f"Paid by hand as {refund.number}",
+        resolution=say("paid_by_hand_as", number=refund.number),
         staff_user=staff_user,
     )
     return confirm_manual(part, reference=reference, staff_user=staff_user)

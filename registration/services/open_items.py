@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import Conference, OpenItem, Order, Payment, Refund
+from registration.said import Sentence
 from registration.services.errors import RefundError
 
 
@@ -51,7 +52,7 @@ def open_item_once(kind: str, subject: str, *, conference: Conference, **details
 
 
 def close_items(
-    kind: str | Collection[str], subject: str, *, conference: Conference, resolution: str, staff_user: Any = None
+    kind: str | Collection[str], subject: str, *, conference: Conference, resolution: Sentence, staff_user: Any = None
 ) -> int:
     """Settle what something else settled, of one kind or several; the resolution says how, and ``staff_user`` who."""
     kinds = (kind,) if isinstance(kind, str) else kind
@@ -60,23 +61,23 @@ def close_items(
 
 
 @transaction.atomic
-def resolve_item(item: OpenItem, *, staff_user: Any, resolution: str) -> OpenItem:
+def resolve_item(item: OpenItem, *, staff_user: Any, resolution: Sentence) -> OpenItem:
     """Settle an item in somebody's name.
 
     Args:
         item: Only its key is trusted; the row is read again under a lock.
         staff_user: Who settled it.
-        resolution: What was done about it, in words the next colleague will read.
+        resolution: What was done about it, in words the next colleague will read, or by ``say``.
 
     Raises:
         RefundError: Nothing was said about what was done, or a colleague was first.
     """
-    resolution = resolution.strip()
+    resolution = resolution.strip() if isinstance(resolution, str) else resolution
     if not resolution:
         raise RefundError(_("Say what was done about it."))
     locked = OpenItem.objects.select_for_update(no_key=True).get(pk=item.pk)
     if locked.resolved_at is not None:
         raise RefundError(_("This item has been settled already."))
-    locked.resolved_at, locked.resolved_by, locked.resolution = timezone.now(), staff_user, resolution[:300]
+    locked.resolved_at, locked.resolved_by, locked.resolution = timezone.now(), staff_user, resolution
     locked.save(update_fields=["resolved_at", "resolved_by", "resolution"])
     return locked

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from registration.json_rows import fetched
 from registration.models import Credit, Order, Payment, Refund, RefundPart
 from registration.money import ZERO, format_money, is_expressible, quantize_money, split_by_weight
+from registration.said import Said, say
 from registration.services.errors import RefundError
 
 Channel = RefundPart.Channel
@@ -134,7 +134,7 @@ def plan_refund(
 def _usable_payments(order: Order, *, only: Payment | None) -> list[Payment]:
     payments = [payment for payment in order.payments.all() if only in (None, payment)]
     if only is not None and (barred := next((each for each in payments if not may_go_back(each)), None)):
-        raise RefundError(why_unusable(barred))
+        raise RefundError(str(why_unusable(barred)))
     return [payment for payment in payments if usable(payment)]
 
 
@@ -171,7 +171,7 @@ def blocked_reason(order: Order) -> str:
     if usable_payments and order.refundable_amount > 0:
         return ""
     if payments and not usable_payments:
-        return why_unusable(payments[0])
+        return str(why_unusable(payments[0]))
     if order.reserved_amount > 0:
         return _("Not refundable: %(amount)s is on its way and nothing else is left.") % {
             "amount": format_money(order.reserved_amount, order.currency)
@@ -190,31 +190,22 @@ def _not_refundable_status(order: Order) -> str:
     return _("Not refundable: the order was cancelled.") if is_cancelled else _("Not refundable.")
 
 
-def why_unusable(payment: Payment) -> str:
+def why_unusable(payment: Payment) -> Said:
     """Why nothing of a payment may go back, as a sentence for staff."""
     if payment.currency != payment.order.currency:
-        return _("Not refundable: it was paid in %(theirs)s and the order is in %(ours)s. Ask an administrator.") % {
-            "theirs": payment.currency,
-            "ours": payment.order.currency,
-        }
+        return say("currencies", theirs=payment.currency, ours=payment.order.currency)
     if not payment.is_disputed:
-        return _("Not refundable: the payment was made in another Stripe mode than the conference's key.")
+        return say("mode")
     dispute = payment.dispute or {}
+    when = _day(dispute.get("created"), payment)
     if dispute.get("status") == "lost":
-        return _("Not refundable: disputed%(when)s and lost; the bank has taken the money back.") % {
-            "when": _on(_(" on %(date)s"), dispute.get("created"), payment),
-        }
-    return _("Not refundable: disputed%(when)s%(due)s.") % {
-        "when": _on(_(" on %(date)s"), dispute.get("created"), payment),
-        "due": _on(_(", evidence due %(date)s"), dispute.get("due_by"), payment),
-    }
+        return say("dispute_lost", when=when)
+    return say("dispute_open", when=when, due=_day(dispute.get("due_by"), payment))
 
 
-def _on(pattern: str, epoch: int | None, payment: Payment) -> str:
-    if not epoch:
-        return ""
-    moment = payment.order.conference.localtime(datetime.fromtimestamp(epoch, UTC))
-    return pattern % {"date": date_format(moment, "MONTH_DAY_FORMAT")}
+def _day(epoch: int | None, payment: Payment) -> date | None:
+    """The day of a moment at the conference."""
+    return payment.order.conference.localtime(datetime.fromtimestamp(epoch, UTC)).date() if epoch else None
 
 
 def usable(payment: Payment) -> bool:

@@ -21,6 +21,7 @@ from registration.models import (
 )
 from registration.models.refund import OVER, RESERVING, State
 from registration.money import ZERO
+from registration.said import Sentence, say
 from registration.services.approval import waiting_words
 from registration.services.credit_payment import pay_from_credits
 from registration.services.decide import decide
@@ -50,7 +51,7 @@ class RefundService:
         credit_amount: Decimal | None = None,
         fee_amount: Decimal = ZERO,
         note: str = "",
-        internal_reason: str = "",
+        internal_reason: Sentence = "",
         line_amounts: Mapping[int, Decimal] | None = None,
         nonce: str | None = None,
         balance_seen: Decimal | None = None,
@@ -161,7 +162,7 @@ class RefundService:
         return pay_from_credits(credits, target_order, staff_user=staff_user, amount=amount, balance_seen=balance_seen)
 
 
-def _reasons(reason: str, internal_reason: str) -> dict[str, str]:
+def _reasons(reason: str, internal_reason: Sentence) -> dict[str, Any]:
     """Split what was said into Stripe's reason and ours."""
     if reason in RefundReason.StripeReason.values:
         return {"stripe_reason": reason, "reason": internal_reason}
@@ -191,6 +192,6 @@ def _result(refund: Refund) -> Credit:
             refund,
         )
     if refund.state in OVER:
-        raise RefundRefused(refund.refusal or _("Stripe refused the refund. No money moved."), refund)
+        raise RefundRefused(str(refund.refusal or say("refused")), refund)
     note = refund.credits.order_by("status", "pk").first()
     return note or Credit.objects.get(pk=refund.parts.filter(credit__isnull=False).values("credit")[:1])

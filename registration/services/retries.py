@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
+from registration.said import Said, say
 from registration.services.errors import RefundError
 from registration.services.open_items import close_items, open_item
 
@@ -124,5 +125,5 @@ def reopen_failures(order: Order, refund: Refund) -> None:
         )
 
 
-def _tried_again(refund: Refund) -> str:
-    return f"Tried again as {refund.number}"
+def _tried_again(refund: Refund) -> Said:
+    return say("tried_again", number=refund.number)

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from django.db.models import DateTimeField, F, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from registration.models import RefundPart
 from registration.models.refund import RESERVING, State
+from registration.said import say
 from registration.services.settle import apply_snapshot, move_part, waits_for_balance
 from registration.services.shortage import keep_shortage
 from registration.stripe_gateway import (
@@ -65,7 +65,7 @@ def send_part(part: RefundPart) -> RefundPart:
 
 def _remember(part: RefundPart, problem: StripeProblem) -> None:
     """Keep why it is not settled yet, for staff who wonder."""
-    RefundPart.objects.filter(pk=part.pk).update(last_problem=problem.advice[:300])
+    RefundPart.objects.filter(pk=part.pk).update(last_problem=problem.advice)
 
 
 def _key_is_safe(part: RefundPart) -> bool:
@@ -138,7 +138,7 @@ def _look_up(
     elif send_if_never_sent and part.sent_at is None:
         _send(gateway, part)
     else:
-        advice = refusal.advice if refusal else _("Stripe never received this refund. No money moved.")
+        advice = refusal.advice if refusal else say("never_received")
         _refuse(part, StripeRefused(advice, code=refusal.code if refusal else ""))
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY, State
 from registration.money import ZERO
+from registration.said import Said, Sentence, say
 from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
 from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
@@ -75,7 +76,7 @@ def move_part(
     part: RefundPart,
     state: str,
     *,
-    refusal: str = "",
+    refusal: Sentence = "",
     actor: Any = None,
     only_from: Collection[str] = tuple(State),
     **facts: Any,
@@ -85,7 +86,7 @@ def move_part(
     Args:
         part: Only its key is trusted; the row is read again under the order's lock.
         state: Where it should stand.
-        refusal: Why it failed, in words for staff.
+        refusal: Why it failed, for staff.
         actor: Who did it; ``None`` for Stripe.
         only_from: The states from which this news may move it, of those the table allows.
         **facts: Columns of the part to store beside the state.
@@ -117,7 +118,7 @@ def note_acceptance(part: RefundPart) -> None:
         part.accepted_at = part.settled_at
 
 
-def _after_move(order: Order, part: RefundPart, before: str, refusal: str, actor: Any) -> None:
+def _after_move(order: Order, part: RefundPart, before: str, refusal: Sentence, actor: Any) -> None:
     """What a changed part means for its refund, the credits, the order and the people."""
     refund = part.refund
     refund.refusal = refusal or refund.refusal
@@ -169,7 +170,7 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
     keep_waiting_items(order, part)
 
 
-def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> None:
+def _record_move(order: Order, part: RefundPart, refusal: Sentence, actor: Any) -> None:
     record(
         order,
         f"refund_part_{part.state}",
@@ -178,7 +179,7 @@ def _record_move(order: Order, part: RefundPart, refusal: str, actor: Any) -> No
         facts={
             "amount": part.amount,
             "currency": part.currency,
-            "instrument": part.payment.instrument,
+            "instrument": part.payment.tender,
             "cause": refusal or part.failure_reason,
         },
     )
@@ -199,13 +200,11 @@ def keep_waiting_items(order: Order, part: RefundPart) -> None:
         close_items(over, subject, conference=order.conference, resolution=_outcome(part))
 
 
-def _outcome(part: RefundPart) -> str:
+def _outcome(part: RefundPart) -> Said:
     """How a part that waited came to its end, for the item that said so."""
     if part.failure_reason == NOT_POSSIBLE:
-        return "It was not sent, because it is not possible any more."
-    if part.channel != Channel.STRIPE:
-        return f"It was carried out: {part.get_state_display()}."
-    return f"Stripe answered: {part.get_state_display()}."
+        return say("not_sent")
+    return say("answered" if part.channel == Channel.STRIPE else "carried_out", state=part.state)
 
 
 def waits_for_balance(part: RefundPart) -> bool:
@@ -238,7 +237,7 @@ def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> No
         )
 
 
-def fail_unsent(order: Order, refund: Refund, why: str) -> None:
+def fail_unsent(order: Order, refund: Refund, why: Sentence) -> None:
     """End a refund of which nothing was sent or carried out. The caller holds the order's lock."""
     refund.parts.update(state=State.FAILED, settled_at=timezone.now(), failure_reason=NOT_POSSIBLE)
     refund.refusal = why
@@ -272,7 +271,7 @@ def _close_surplus(order: Order) -> None:
         else:
             gone = order.paid_amount - order.refunded_amount <= order.total
         if gone:
-            close_items(item.kind, item.subject, conference=order.conference, resolution="It went back.")
+            close_items(item.kind, item.subject, conference=order.conference, resolution=say("went_back"))
 
 
 def settle_payment(payment: Payment) -> None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from registration.models import Credit, CreditEntry, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
+from registration.said import Said, say
 from registration.services.credit_notes import used_and_not_shown
 from registration.services.errors import RefundError
 from registration.services.event_queue import queue_again
@@ -75,7 +76,7 @@ def _settle(item: OpenItem, order: Order, payment: Payment, snapshot: RefundSnap
     if locked.resolved_at is not None or not went_back_twice(locked):
         raise RefundError(_("This item has been settled already."))
     if state_of(snapshot) in OVER:
-        resolve_item(item, staff_user=staff_user, resolution=_("It came back at Stripe, so nothing went out twice."))
+        resolve_item(item, staff_user=staff_user, resolution=say("came_back"))
         return
     payment.refresh_from_db()
     order.refresh_from_db()
@@ -106,7 +107,7 @@ def _give_notes_refunds(order: Order, payment: Payment) -> None:
             currency=order.currency,
             destination=Refund.Destination.CREDIT,
             state=State.SUCCEEDED,
-            reason=_("Credit note written by hand"),
+            reason=say("by_hand"),
             requested_by_id=credit.issued_by_id,
         )
         Credit.objects.filter(pk=credit.pk).update(refund=refund)
@@ -154,10 +155,9 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
     credit = Credit.objects.get(refund_parts=part.pk)
     missing = take - min(take, credit.remaining_amount)
     spent = min(missing, used_and_not_shown(credit))
-    reason = _("Refunded at Stripe as well, %(id)s") % {"id": snapshot.id}
     if missing:
-        why = _("It had been spent. %s") if spent == missing else _("It had been spent or had ended. %s")
-        _enter(credit, CreditEntry.Kind.ADJUSTED, missing, order, staff_user, why % reason)
+        why = say("spent_also_at_stripe" if spent == missing else "ended_also_at_stripe", id=snapshot.id)
+        _enter(credit, CreditEntry.Kind.ADJUSTED, missing, order, staff_user, why)
     if spent:
         open_item(
             OpenItem.Kind.CREDIT_SPENT,
@@ -166,7 +166,7 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
             order=order,
             facts={"amount": str(spent), "currency": credit.currency, "why": TAKEN_BACK},
         )
-    _enter(credit, CreditEntry.Kind.RECALLED, -take, order, staff_user, reason)
+    _enter(credit, CreditEntry.Kind.RECALLED, -take, order, staff_user, say("also_at_stripe", id=snapshot.id))
     credit.refresh_from_db()
     if not credit.remaining_amount:
         credit.status = Credit.Status.VOIDED
@@ -176,7 +176,7 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
         record(order, "credit_taken_back", actor=staff_user, facts=facts)
 
 
-def _enter(credit: Credit, kind: str, amount: Decimal, order: Order, staff_user: Any, reason: str) -> None:
+def _enter(credit: Credit, kind: str, amount: Decimal, order: Order, staff_user: Any, reason: Said) -> None:
     CreditEntry.objects.create(credit=credit, kind=kind, amount=amount, order=order, actor=staff_user, reason=reason)
 
 
@@ -192,17 +192,16 @@ def _end_part(order: Order, part: RefundPart, kept: Decimal, staff_user: Any) ->
             currency=order.currency,
             destination=Refund.Destination.CREDIT,
             state=State.SUCCEEDED,
-            reason=_("The rest of %(credit)s stays credit") % {"credit": part.credit.number},
+            reason=say("rest_stays", credit=part.credit.number),
             retry_of=part.refund,
             requested_by=staff_user,
         )
         _write_part(refund, part.payment, part.credit, kept)
 
 
-def _resolution(order: Order, refund: Refund, shares: list[Share]) -> str:
+def _resolution(order: Order, refund: Refund, shares: list[Share]) -> Said:
     taken = sum((take for _part, take in shares), ZERO)
     numbers = ", ".join(part.credit.number for part, _take in shares if part.credit)
-    values = {"amount": format_money(taken, order.currency), "credits": numbers, "number": refund.number}
     if not shares:
-        return _("There was room by now; it is in the books as %(number)s.") % values
-    return _("%(amount)s taken back from %(credits)s; it is in the books as %(number)s.") % values
+        return say("had_room", number=refund.number)
+    return say("credit_recalled", amount=taken, currency=order.currency, credits=numbers, number=refund.number)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
+from registration.said import say
 from registration.services.begin import begin
 from registration.services.errors import RefundError
 from registration.services.event_queue import queue_what_had_no_room
@@ -56,7 +57,7 @@ def undo_refund(refund: Refund, *, staff_user: Any) -> Refund:
             OpenItem.Kind.UNSENT,
             f"part:{part.pk}",
             conference=order.conference,
-            resolution="Taken back.",
+            resolution=say("taken_back"),
             staff_user=staff_user,
         )
     reopen_failures(order, fresh)

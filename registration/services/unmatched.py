@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from registration.models import Conference, OpenItem, Order, Payment
+from registration.said import say
 from registration.services import late_payments
 from registration.services.disputes import apply_dispute
 from registration.services.errors import RefundError
@@ -107,7 +108,7 @@ def _take_in(item: OpenItem, order: Order, found: Found, staff_user: Any) -> Non
     """Write it all under the order's lock; the item is settled in the name of whoever matched it."""
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     _refuse_foreign(locked, found)
-    resolve_item(item, staff_user=staff_user, resolution=f"Matched to {locked.reference}.")
+    resolve_item(item, staff_user=staff_user, resolution=say("matched", order=locked.reference))
     facts = {"stripe_id": item.subject, "amount": item.facts.get("amount", ""), "currency": found.currency}
     record(locked, "matched_by_hand", actor=staff_user, facts=facts)
     _ensure_payment(locked, found)

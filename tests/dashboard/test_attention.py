@@ -206,7 +206,7 @@ def test_a_colleague_was_first(grace_client: Client, sam_client: Client, confere
     assert response.status_code == 422
     assert "Settled by Sam Gamgee" in text_of(response)
     item.refresh_from_db()
-    assert item.resolution == "Mine."
+    assert str(item.resolution) == "Mine."
 
 
 @pytest.mark.parametrize("kind", [Kind.UNCONFIRMED, Kind.MANUAL_TRANSFER, Kind.APPROVAL])
@@ -308,7 +308,7 @@ def test_slow_is_settled_once_stripe_has_settled_it(
     settle(grace_client, item, "check", htmx=True)
 
     item.refresh_from_db()
-    assert item.resolution == "Stripe answered: Succeeded."
+    assert str(item.resolution) == "Stripe answered: Succeeded."
 
 
 def test_there_is_nothing_to_ask_about_a_dispute(grace_client: Client, conference: Conference) -> None:
@@ -365,7 +365,7 @@ def test_what_came_after_the_order_was_cancelled_is_sent_back_from_here(
 
     item.refresh_from_db()
     order.refresh_from_db()
-    assert item.resolution == "It went back."
+    assert str(item.resolution) == "It went back."
     assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
 
 
@@ -399,7 +399,7 @@ def test_a_failed_refund_is_paid_by_hand_instead(
 
     item.refresh_from_db()
     paid = card_order.refunds.latest("pk")
-    assert item.resolution == f"Paid by hand as {paid.number}"
+    assert str(item.resolution) == f"Paid by hand as {paid.number}"
     assert paid.parts.get().trace_reference == "SEPA 7"
 
 

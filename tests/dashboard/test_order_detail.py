@@ -99,7 +99,8 @@ def test_a_dispute_is_shown_with_its_deadline_and_stops_refunds(grace_client: Cl
     payment.dispute = {"status": "needs_response", "reason": "product_not_received", "due_by": 1779062400}
     payment.save(update_fields=["dispute"])
     page = page_of(grace_client, order)
-    assert "Visa ending 4242: product not received, needs response. Evidence due 18 May 2026." in page
+    assert "Visa ending 4242: they say they did not get what they paid for, waiting for our answer." in page
+    assert "Evidence due 18 May 2026." in page
     assert reverse("refund_create", args=[order.reference]) not in page
 
 

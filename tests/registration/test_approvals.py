@@ -121,7 +121,7 @@ def test_approved_by_a_second_person_it_is_sent(order: Order, sam: Any, grace: A
     assert (refund.state, refund.decided_by, order.refunded_amount) == (State.SUCCEEDED, grace, Decimal("80.00"))
     assert [each["amount"] for each in refunds_at_stripe(sandbox, order)] == [8000]
     assert order.issued_credits.get().issued_by == sam
-    assert (item_of(refund).resolution, item_of(refund).resolved_by) == ("Approved.", grace)
+    assert (str(item_of(refund).resolution), item_of(refund).resolved_by) == ("Approved.", grace)
     assert sentence(order.history.get(kind="refund_approved")) == "grace approved $80.00, proposed by sam"
     assert_books_agree()
 
@@ -132,7 +132,7 @@ def test_a_rejection_releases_the_sum(order: Order, sam: Any, grace: Any, sandbo
     order.refresh_from_db()
     assert (refund.state, refund.refusal) == (State.REJECTED, "The ticket was used.")
     assert (order.refundable_amount, order.status) == (Decimal("100.00"), Order.Status.PAID)
-    assert (item_of(refund).resolution, item_of(refund).resolved_by) == ("Rejected: The ticket was used.", grace)
+    assert (str(item_of(refund).resolution), item_of(refund).resolved_by) == ("Rejected: The ticket was used.", grace)
     said = sentence(order.history.get(kind="refund_rejected"))
     assert said == "grace rejected $80.00, proposed by sam: The ticket was used."
     assert refunds_at_stripe(sandbox, order) == []
@@ -210,7 +210,7 @@ def test_ones_own_proposal_can_be_withdrawn(order: Order, sam: Any, grace: Any) 
 
     order.refresh_from_db()
     assert (refund.state, refund.decided_by, order.refundable_amount) == (State.REJECTED, None, Decimal("100.00"))
-    assert (item_of(refund).resolution, item_of(refund).resolved_by) == ("Withdrawn.", sam)
+    assert (str(item_of(refund).resolution), item_of(refund).resolved_by) == ("Withdrawn.", sam)
     assert_books_agree()
 
 

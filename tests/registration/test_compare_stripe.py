@@ -86,7 +86,7 @@ def test_a_refund_that_no_event_told_of_is_found_and_repaired(
     order.refresh_from_db()
     item.refresh_from_db()
     assert order.refunded_amount == Decimal("40.00")
-    assert item.resolution == "Stripe and the books agree again."
+    assert str(item.resolution) == "Stripe and the books agree again."
     assert OpenItem.objects.unresolved().get().kind == OpenItem.Kind.EXTERNAL
     assert_books_agree()
 
@@ -179,7 +179,7 @@ def test_a_stripe_that_falls_silent_in_the_middle_is_taken_up_where_it_was(
 
     run = ComparisonRun.objects.get()
     assert (run.state, run.step, run.refunds) == (State.RUNNING, ComparisonRun.Step.CHARGES, 1)
-    assert run.problem == "Stripe is busy."
+    assert str(run.problem) == "Stripe is busy."
     assert "Stripe is busy." in capsys.readouterr().err
     sandbox.faults.clear()
     monkeypatch.setattr(StripeGateway, "refunds_page", None)  # What was read is not read again.
@@ -298,7 +298,7 @@ def test_a_worker_leaves_a_silent_stripe_alone_for_a_while(sandbox: "SandboxServ
     assert compare_nightly.continue_due() == 0
 
     run.refresh_from_db()
-    assert (run.problem, run.attempts) == ("Stripe is busy.", 1)
+    assert (str(run.problem), run.attempts) == ("Stripe is busy.", 1)
     assert run.next_attempt_at > timezone.now() + timedelta(seconds=20)
     sandbox.faults.clear()
     ComparisonRun.objects.update(next_attempt_at=timezone.now())

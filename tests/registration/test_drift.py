@@ -400,7 +400,7 @@ def test_every_item_ends_when_its_difference_does(season: Season) -> None:
 
     items = OpenItem.objects.filter(kind=OpenItem.Kind.DRIFT)
     assert {item.subject for item in items.unresolved()} == {subjects[0]}
-    assert {item.resolution for item in items.filter(resolved_at__isnull=False)} == {
+    assert {str(item.resolution) for item in items.filter(resolved_at__isnull=False)} == {
         "Stripe and the books agree again."
     }
 

@@ -111,7 +111,7 @@ def test_what_is_still_open_is_put_off_and_says_why(sandbox: "SandboxServer") ->
 
     part.refresh_from_db()
     assert (part.state, part.checks, part.leased_until) == (State.UNCONFIRMED, 1, None)
-    assert part.last_problem == "Stripe did not answer."
+    assert str(part.last_problem) == "Stripe did not answer."
     assert part.next_check_at is not None
     assert timedelta(seconds=5) < part.next_check_at - timezone.now() <= timedelta(seconds=18)
     resolve_refund(part.refund)

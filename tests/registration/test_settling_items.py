@@ -51,7 +51,7 @@ def test_what_failed_is_paid_by_hand_instead(sandbox: "SandboxServer", failed: R
     assert part.refund.credits.get().status == Credit.Status.PAID_OUT
     assert not OpenItem.objects.unresolved().exists()
     settled = OpenItem.objects.get(kind=Kind.FAILED)
-    assert (settled.resolution, settled.resolved_by) == (f"Paid by hand as {part.refund.number}", grace)
+    assert (str(settled.resolution), settled.resolved_by) == (f"Paid by hand as {part.refund.number}", grace)
     assert [r["status"] for r in refunds_at_stripe(sandbox, order)] == ["failed"]
     assert_books_agree()
 
@@ -131,7 +131,7 @@ def test_what_came_late_is_sent_back(sandbox: "SandboxServer", late: OpenItem) -
     refund = send_back(late, staff_user=grace)
 
     late.refresh_from_db()
-    assert (late.resolution, refund.requested_by, refund.amount) == ("It went back.", grace, Decimal("50.00"))
+    assert (str(late.resolution), refund.requested_by, refund.amount) == ("It went back.", grace, Decimal("50.00"))
     order = Order.objects.get()
     assert (order.status, order.refundable_amount) == (Order.Status.REFUNDED, Decimal("0.00"))
     assert [r["amount"] for r in refunds_at_stripe(sandbox, order)] == [10_000, 5_000]
@@ -170,7 +170,7 @@ def test_what_came_late_goes_back_to_its_own_card(sandbox: "SandboxServer", late
 
     assert [(part.payment, part.amount) for part in refund.parts.all()] == [(late_of_two.payment, Decimal("50.00"))]
     late_of_two.refresh_from_db()
-    assert late_of_two.resolution == "It went back."
+    assert str(late_of_two.resolution) == "It went back."
     assert Order.objects.get().refundable_amount == Decimal("100.00")
     assert_books_agree()
 

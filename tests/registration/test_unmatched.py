@@ -68,7 +68,7 @@ def test_a_payment_is_matched_and_pays_its_order(conference: Conference, unpaid:
     assert (order, order.status, order.paid_amount) == (unpaid, Order.Status.PAID, Decimal("100.00"))
     assert order.payments.get().stripe_payment_intent_id == "pi_sim_1"
     item.refresh_from_db()
-    assert (item.resolved_by, item.resolution) == (grace, f"Matched to {order.reference}.")
+    assert (item.resolved_by, str(item.resolution)) == (grace, f"Matched to {order.reference}.")
     words = [sentence(entry) for entry in HistoryEntry.objects.filter(order=order).order_by("position")]
     assert words[0] == "grace matched pi_sim_1 at Stripe to this order"
     assert "received" in words[1]
