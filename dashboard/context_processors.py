@@ -152,7 +152,9 @@ class Desk:
     def attention_words(self) -> str:
         """The most frequent in words: "Refund failed: 3, Being verified: 2 and 4 more kinds"."""
         labels = dict(OpenItem.Kind.choices)
-        by_count = sorted(self.attention.items(), key=lambda item: -item[1])
+        # As many of two kinds: as the kinds are listed, whatever order the database counted them in.
+        places = {kind: place for place, kind in enumerate(labels)}
+        by_count = sorted(self.attention.items(), key=lambda item: (-item[1], places.get(item[0], len(places))))
         words = ", ".join(f"{labels.get(kind, kind)}: {count}" for kind, count in by_count[:KINDS_NAMED])
         more = len(by_count) - KINDS_NAMED
         if more <= 0:

@@ -6,7 +6,7 @@ cell is put together from text. Whatever comes from a row is escaped here, at th
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.addresses import order_address
 from dashboard.order_facts import Action, bar_of, second_line, settled_amount, useful_action
-from dashboard.templatetags.desk import age, look_of
+from dashboard.templatetags.desk import Ages, look_of
 from dashboard.templatetags.icons import icon
 from registration.models import Order
 from registration.money import format_amount
@@ -29,23 +29,24 @@ class OrderCells:
 
     def __init__(self, user: Any, *, is_selectable: bool) -> None:
         self._user = user
+        self._may = cache(user.has_perm) if user is not None else _everything
         self._is_selectable = is_selectable
-        self._language = get_language()
+        self._language, self._ages = get_language(), Ages()
         self._select = escape(_("Select %(reference)s"))
         self._more = escape(_("More about %(reference)s"))
         self._dots = icon("ellipsis-horizontal")
 
     def draw(self, order: Order, attributes: str = "") -> SafeString:
         """A row with all its cells; ``attributes`` stand beside those it always has."""
-        settled, currency = settled_amount(order), order.currency
+        settled, reason = settled_amount(order), blocked_reason(order)
         return SafeString(
             f'<tr role="row" id="order-{escape(order.reference)}" data-row{attributes}>'
             f"{self._select_cell(order)}{self._reference_cell(order)}{self._name_cell(order)}"
-            f"{_amount_cell('c-total', order.total, currency)}{_amount_cell('c-paid', order.paid_amount, currency)}"
-            f"{_amount_cell('c-refunded', settled, currency, is_zero=not order.refunded_amount)}"
-            f"{_left_cell(order)}{self._status_cell(order)}"
-            f'<td role="cell" class="num c-age">{age(order.created_at)}</td>'
-            f"{self._actions_cell(order)}</tr>"
+            f"{self._amount_cell(order, 'c-total', order.total)}{self._amount_cell(order, 'c-paid', order.paid_amount)}"
+            f"{self._amount_cell(order, 'c-refunded', settled, is_zero=not order.refunded_amount)}"
+            f"{self._left_cell(order)}{self._status_cell(order, reason)}"
+            f'<td role="cell" class="num c-age">{self._ages.of(order.created_at)}</td>'
+            f"{self._actions_cell(order, reason)}</tr>"
         )
 
     def _select_cell(self, order: Order) -> str:
@@ -75,16 +76,30 @@ class OrderCells:
             f'<td role="cell" class="c-name"><span>{escape(name)}</span><span class="sub">{escape(email)}</span></td>'
         )
 
-    def _status_cell(self, order: Order) -> str:
+    def _amount_cell(self, order: Order, css: str, amount: Any, *, is_zero: bool | None = None) -> str:
+        """Amounts are without symbol: a conference has one currency."""
+        zero = " zero" if (not amount if is_zero is None else is_zero) else ""
+        said = format_amount(amount, order.currency, self._language)
+        return f'<td role="cell" class="num {css}{zero}">{said}</td>'
+
+    def _left_cell(self, order: Order) -> str:
+        """What can still go back, over its share of what was paid."""
+        zero, strong = ("", " strong") if order.refundable_amount else (" zero", "")
+        bar = bar_of(order)
+        drawn = _bar(bar["left"], bar["moving"]) if bar else ""
+        amount = format_amount(order.refundable_amount, order.currency, self._language)
+        return f'<td role="cell" class="num c-left{zero}"><span class="amt{strong}">{amount}</span>{drawn}</td>'
+
+    def _status_cell(self, order: Order, reason: str) -> str:
         """The state and what else deserves a look."""
-        badge, line = _badge(order.status, self._language), second_line(order)
+        badge, line = _badge(order.status, self._language), second_line(order, reason)
         tone = f" {line.tone}" if line and line.tone else ""
         second = f'<span class="sub{tone}">{escape(line.text)}</span>' if line else ""
         return f'<td role="cell" class="c-status">{badge}{second}</td>'
 
-    def _actions_cell(self, order: Order) -> str:
+    def _actions_cell(self, order: Order, reason: str) -> str:
         """The one useful thing to do, and a menu that fetches its panel when it is opened."""
-        action, reference = useful_action(order, self._user, blocked_reason(order)), escape(order.reference)
+        action, reference = useful_action(order, self._user, reason, self._may), escape(order.reference)
         return (
             f'<td role="cell" class="c-act"><div class="acts">{_button(reference, action) if action else ""}'
             '<details class="menu needs-script" data-menu><summary class="btn btn-ghost btn-icon btn-sm"'
@@ -93,19 +108,9 @@ class OrderCells:
         )
 
 
-def _amount_cell(css: str, amount: Any, currency: str, *, is_zero: bool | None = None) -> str:
-    """Amounts are without symbol: a conference has one currency."""
-    zero = " zero" if (not amount if is_zero is None else is_zero) else ""
-    return f'<td role="cell" class="num {css}{zero}">{format_amount(amount, currency)}</td>'
-
-
-def _left_cell(order: Order) -> str:
-    """What can still go back, over its share of what was paid."""
-    zero, strong = ("", " strong") if order.refundable_amount else (" zero", "")
-    bar = bar_of(order)
-    drawn = _bar(bar["left"], bar["moving"]) if bar else ""
-    amount = format_amount(order.refundable_amount, order.currency)
-    return f'<td role="cell" class="num c-left{zero}"><span class="amt{strong}">{amount}</span>{drawn}</td>'
+def _everything(_permission: str) -> bool:
+    """A row drawn for nobody in particular offers all, and the actions themselves decide."""
+    return True
 
 
 def _button(reference: str, action: Action) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,6 @@ from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
 from registration.sentences import check_count
 from registration.services.approval import APPROVE
-from registration.services.planner import blocked_reason
 
 BAR_WIDTH = 100
 SPLIT_WIDTH = 1000
@@ -53,14 +52,25 @@ class Action:
     seconds: int = 0
 
 
-def second_line(order: Order) -> SecondLine | None:
-    """What deserves a look beside the status, the most urgent first. Reads only what ``for_list`` fetched."""
-    return _of_attention(order) or _of_moving(order) or _of_blocked(order) or _of_quiet(order)
+def second_line(order: Order, reason: str) -> SecondLine | None:
+    """What deserves a look beside the status, the most urgent first; ``reason`` is why nothing can be refunded.
+
+    Reads only what a list fetched.
+    """
+    # Most orders of a list have neither, and none of what follows from them.
+    stirred = fetched(order, "open_items") or fetched(order, "refunds")
+    return (stirred and (_of_attention(order) or _of_moving(order))) or _of_blocked(order, reason) or _of_quiet(order)
 
 
-def useful_action(order: Order, user: Any, reason: str) -> Action | None:
-    """What the user can usefully do next; ``reason`` is why nothing can be refunded, or empty."""
-    may = user.has_perm if user is not None else lambda _permission: True
+def useful_action(order: Order, user: Any, reason: str, may: Callable[[str], bool]) -> Action | None:
+    """What the user can usefully do next.
+
+    Args:
+        order: With its refunds and open items.
+        user: Who looks; nobody decides about a proposal of their own.
+        reason: Why nothing can be refunded, or empty.
+        may: Whether the user holds a permission.
+    """
     kinds = {item.kind for item in open_items(order)}
     if (waiting := _held_refund(order)) and may("registration.refund_order"):
         url, post = (reverse(name, args=[waiting.pk]) for name in ("refund_detail", "refund_undo"))
@@ -205,10 +215,9 @@ def _of_moving(order: Order) -> SecondLine | None:
     return SecondLine(_("%(amount)s in progress") % {"amount": _plain(amount, order)}) if amount > 0 else None
 
 
-def _of_blocked(order: Order) -> SecondLine | None:
+def _of_blocked(order: Order, reason: str) -> SecondLine | None:
     held_back = order.refundable_amount > 0 and order.status in (Order.Status.PAID, Order.Status.PARTIALLY_REFUNDED)
-    reason = blocked_reason(order) if held_back else ""
-    return SecondLine(reason, "wait") if reason else None
+    return SecondLine(reason, "wait") if held_back and reason else None
 
 
 def _of_quiet(order: Order) -> SecondLine | None:

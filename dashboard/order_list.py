@@ -242,7 +242,7 @@ class OrderList:
     @property
     def _counting(self) -> tuple[dict[str, Part], Part | None]:
         """What to ask for the chips and the list, and what to read it from. No count ever reads all orders."""
-        conditions: dict[str, Part] = {"all": ("TRUE", ()), "refundable": ("found.refundable_amount > 0", ())}
+        conditions: dict[str, Part] = {"refundable": ("found.refundable_amount > 0", ())}
         conditions |= {status.value: ("found.status = %s", (status.value,)) for status in Order.Status}
         if self._chipped:
             conditions["found"] = self._chip_condition
@@ -251,7 +251,7 @@ class OrderList:
             return capped_each(orders, conditions, columns), None
         if self.filter.finds_too_many:
             return {}, None
-        return counted_together(orders.order_by(), conditions, columns)
+        return counted_together(orders.order_by(), {"all": ("TRUE", ())} | conditions, columns)
 
     @property
     def _chip_condition(self) -> Part:
@@ -266,7 +266,10 @@ class OrderList:
         names = ("all", "refundable", "found", *Order.Status.values)
         if not counts:
             return dict.fromkeys(names)
-        if not self._is_searched or counts["all"] <= COUNT_CAP:
+        if not self._is_searched:
+            # Every order has one status: counting all of them again would say nothing new.
+            return {"all": min(sum(counts[status] for status in Order.Status.values), COUNT_CAP + 1), **counts}
+        if counts["all"] <= COUNT_CAP:
             return counts
         return {**dict.fromkeys(names), "all": COUNT_CAP + 1}
 

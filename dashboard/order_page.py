@@ -113,7 +113,7 @@ class OrderPage:
     @cached_property
     def action(self) -> Action | None:
         """The page's one ink button."""
-        return useful_action(self.order, self.user, self.reason)
+        return useful_action(self.order, self.user, self.reason, self.user.has_perm)
 
     @property
     def may_refund(self) -> bool:

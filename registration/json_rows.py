@@ -74,5 +74,5 @@ def fetched(owner: Model, name: str) -> Sequence[Any]:
     A page looks at the payments, refunds and open items of 25 orders some twenty times each.
     """
     kept = owner.__dict__.get("_prefetched_objects_cache", {}).get(name)
-    rows: Sequence[Any] = getattr(owner, name).all() if kept is None else kept
+    rows: Sequence[Any] = getattr(owner, name).all() if kept is None else kept._result_cache
     return rows

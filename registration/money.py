@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 WHOLE_BUT_SENT_WITH_TWO = frozenset(("ISK", "UGX"))
+SHOWN_WHOLE = ZERO_DECIMAL | WHOLE_BUT_SENT_WITH_TWO
 SENT_WITH_THREE = frozenset("BHD JOD KWD OMR TND".split())
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 ZERO = Decimal("0.00")
@@ -25,7 +26,7 @@ STORED_STEP = Decimal("0.01")
 
 def places(currency: str) -> int:
     """Decimal places that an amount in ``currency`` may use and is shown with."""
-    return 0 if currency in ZERO_DECIMAL | WHOLE_BUT_SENT_WITH_TWO else 2
+    return 0 if currency in SHOWN_WHOLE else 2
 
 
 def stripe_places(currency: str) -> int:
@@ -66,9 +67,15 @@ def quantize_money(amount: Decimal | int | None) -> Decimal:
     return Decimal(amount or 0).quantize(STORED_STEP)
 
 
-def format_amount(amount: Decimal, currency: str) -> str:
-    """``1,380.00`` in the reader's language, with a true minus sign and no symbol."""
-    text = _grouped(abs(amount), places(currency), get_language())
+def format_amount(amount: Decimal, currency: str, language: str | None = None) -> str:
+    """``1,380.00`` in the reader's language, with a true minus sign and no symbol.
+
+    Args:
+        amount: In major units.
+        currency: ISO code; says how many places are shown.
+        language: That of the reader, from whoever knows it already: a list shows a hundred amounts.
+    """
+    text = _grouped(abs(amount), places(currency), language or get_language())
     return f"\N{MINUS SIGN}{text}" if amount < 0 else text
 
 

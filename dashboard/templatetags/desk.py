@@ -178,12 +178,23 @@ def moment(when: datetime | None) -> str:
 @register.filter
 def age(when: datetime | None) -> SafeString | str:
     """Say how long ago something was, in the largest unit that fits, with the full date on hover."""
-    if when is None:
-        return ""
-    minutes = max(0, int((timezone.now() - when).total_seconds() // 60))
-    local = timezone.localtime(when)
-    full = escape(f"{_day(local.date(), get_language())}, {local:%H:%M} {local.tzname()}")
-    return SafeString(f'<time datetime="{when.isoformat()}" title="{full}">{escape(_length(minutes))}</time>')
+    return Ages().of(when) if when is not None else ""
+
+
+class Ages:
+    """Says how long ago things were for one reader at one moment: a list says it in every row."""
+
+    def __init__(self) -> None:
+        """Look at the clock, and at who reads."""
+        self._now, self._zone, self._language = timezone.now(), timezone.get_current_timezone(), get_language()
+
+    def of(self, when: datetime) -> SafeString:
+        """As ``age`` says it."""
+        minutes = max(0, int((self._now - when).total_seconds() // 60))
+        local = when.astimezone(self._zone)
+        full = f"{_day(local.date(), self._language)}, {local:%H:%M} {local.tzname()}"
+        said = _length(minutes, self._language)
+        return SafeString(f'<time datetime="{when.isoformat()}" title="{escape(full)}">{escape(said)}</time>')
 
 
 @lru_cache(maxsize=512)
@@ -192,7 +203,8 @@ def _day(day: date, _language: str | None) -> str:
     return date_format(day, "DATE_FORMAT")
 
 
-def _length(minutes: int) -> str:
+@lru_cache(maxsize=512)
+def _length(minutes: int, _language: str | None) -> str:
     """Return "38 min", "5 h" or "19 d"."""
     if minutes < 60:
         return gettext("%(count)s min") % {"count": minutes}
