@@ -127,8 +127,9 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     if config["ENGINE"].endswith("postgresql"):
         options = config.setdefault("OPTIONS", {})
-        # Compiling a statement pays off for reports that run for seconds; here it would take longer than the statement.
-        options["options"] = f"{options.get('options', '')} -c jit=off".strip()
+        # Compiling a statement and starting processes for it pay off for reports that run for seconds; here either
+        # would take longer than the statement.
+        options["options"] = f"{options.get('options', '')} -c jit=off -c max_parallel_workers_per_gather=0".strip()
     if config["ENGINE"].endswith("sqlite3"):
         config["CONN_MAX_AGE"] = 0
         config["OPTIONS"] = {

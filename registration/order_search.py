@@ -1,58 +1,64 @@
 """Finds orders by the words they are kept under, at a cost that does not grow with the number of orders.
 
-A word that many orders have is looked for where the list begins: a page of them is soon together, and an index of words
-would first bring all. A word that few have is looked up in the index of words. Which of the two it is, a small sample
-says beforehand. Both ways find the same orders.
+What few orders have is looked up in an index of words, once, and their keys are what everything else is asked with.
+What many have is looked for along the list: a page of them is soon together, and the index would first bring all. Which
+of the two it is, a small sample says beforehand, in the same statement. Both ways find the same orders.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 
 from registration.models import Conference, Payment, RefundPart
-from registration.search import INDEXED_LETTERS, MAX_WORDS, words
+from registration.search import INDEXED_LETTERS, INDEXED_SIGNS, MAX_WORDS, words
 
 STRIPE_ID = re.compile(r"(pi|ch|py|re|pyr)_\w+", re.ASCII)
-COMMON = 1536
-"""About from how many orders on a search counts as common."""
-EVERYWHERE = 100
-"""A word that so many orders of the sample have narrows nothing, and is only compared."""
-SAMPLED = 256
-"""One order in so many is in PostgreSQL's sample; the index in ``triggers/postgresql.sql`` says the same."""
+DIGIT = re.compile("[0-9]")
+COMMON = 1024
+"""From how many orders on a search counts as common."""
+SAMPLES = {4096: 8, 64: 16}
+"""PostgreSQL's samples hold one order in so many, and what so many of them have is common. The smaller one comes first,
+so that what nearly all have costs nothing; their indexes in ``triggers/postgresql.sql`` say the same."""
 MOST_BY_ID = 1000
 """Ids at Stripe that begin alike are looked up one by one up to this many."""
+INDEXED = "registration_word_beginnings(search_text, conference_id) @@ {query}::tsquery"
 SAMPLE = (
-    "(SELECT COUNT(*) FROM (SELECT 1 FROM registration_order WHERE id %% {sampled} = 0"
-    " AND registration_word_beginnings(search_text) @@ %s::tsquery AND conference_id = %s LIMIT {enough}) AS sample)"
+    "(SELECT COUNT(*) FROM (SELECT 1 FROM registration_order WHERE id %% {one_in} = 0 AND {has} LIMIT {enough})"
+    " AS sampled)"
 )
-CAPPED = "SELECT COUNT(*) FROM (SELECT 1 FROM registration_ordersearch WHERE words MATCH %s LIMIT {enough}) AS found"
+FOUND = "SELECT ARRAY(SELECT id FROM registration_order WHERE {has} LIMIT {most}) WHERE {few}"
+FOUND_BY_SQLITE = "SELECT rowid FROM registration_ordersearch WHERE words MATCH %s LIMIT {most}"
 
 
-class FoundByWords(Func):
-    """Whether an order is among those that the index of words finds; they are looked up first, and once."""
+class AmongKeys(Func):
+    """Whether an order is one of these."""
 
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, query: Any) -> None:
-        """Take what ``_index_query`` wrote."""
-        super().__init__(F("pk"), query if hasattr(query, "resolve_expression") else Value(query))
+    def __init__(self, keys: Any) -> None:
+        """Take keys, or what was made of them before."""
+        super().__init__(F("pk"), keys if hasattr(keys, "resolve_expression") else Value(json.dumps(keys)))
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """As an array, so that the planner neither guesses how many there are nor walks through all orders."""
-        words = "SELECT id FROM registration_order WHERE registration_word_beginnings(search_text) @@ "
-        joiner, template = f" = ANY(ARRAY({words}", "%(expressions)s::tsquery))"
-        return super().as_sql(compiler, connection, template=template, arg_joiner=joiner, **context)
+        """As an array that the planner cannot read, or it might walk the list for them."""
+        keys = "SELECT CAST(value AS bigint) FROM json_array_elements_text("
+        return super().as_sql(
+            compiler, connection, template="%(expressions)s::json)))", arg_joiner=f" = ANY(ARRAY({keys}", **context
+        )
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """As a list of keys from the table of words."""
-        joiner = " IN (SELECT rowid FROM registration_ordersearch WHERE words MATCH "
-        return super().as_sql(compiler, connection, template="%(expressions)s)", arg_joiner=joiner, **context)
+        """As a list, because the number of parameters has a limit."""
+        joiner = " IN (SELECT value FROM json_each("
+        return super().as_sql(compiler, connection, template="%(expressions)s))", arg_joiner=joiner, **context)
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,9 @@ def search(conference: Conference, text: str) -> Search:
         return Search(Q(pk__in=[]))
     condition, is_common = Q(), False
     if asked:
-        looked_up = _narrowing(asked, conference)
-        is_common = not looked_up
-        condition &= Q(FoundByWords(_index_query(looked_up, conference))) if looked_up else Q()
-        condition &= _among_all(_compared(asked, looked_up))
+        keys = found_by_words(conference, asked)
+        is_common = keys is None
+        condition &= _compared(asked) if keys is None else Q(AmongKeys(keys))
     for token in ids:
         has_id, is_vague = _at_stripe(token)
         condition &= has_id
@@ -89,45 +94,72 @@ def search(conference: Conference, text: str) -> Search:
     return Search(condition, is_common)
 
 
-def _narrowing(asked: list[str], conference: Conference) -> list[str]:
-    """The words to look up in the index; none when what is asked for is common."""
-    if connection.vendor == "sqlite":
-        return [] if _count(CAPPED.format(enough=COMMON), [_index_query(asked, conference)]) >= COMMON else asked
-    enough = COMMON // SAMPLED
-    queries = [(asked, enough), *(([word], EVERYWHERE) for word in asked if len(asked) > 1)]
-    counts = ", ".join(SAMPLE.format(sampled=SAMPLED, enough=limit) for _words, limit in queries)
-    values = [value for some, _limit in queries for value in (_index_query(some, conference), conference.pk)]
+def found_by_words(conference: Conference, asked: list[str]) -> list[int] | None:
+    """Keys of the orders that have words with these beginnings; None where they are too many to look up."""
+    ask = _asked_of_sqlite if connection.vendor == "sqlite" else _asked_of_postgresql
+    sql, values = ask(conference, list(dict.fromkeys(asked)))
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts}", values)
-        together, *each = cursor.fetchone()
-    if together >= enough:
-        return []
-    return [word for word, count in zip(asked, each, strict=False) if count < EVERYWHERE] or asked
-
-
-def _count(statement: str, values: list[Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.fetchone()[0])
-
-
-def _index_query(asked: list[str], conference: Conference) -> str:
-    """Words in the language of the index. No word holds a quote: they part words."""
+        cursor.execute(sql, values)
+        rows = cursor.fetchall()
     if connection.vendor == "sqlite":
-        return " ".join(f'"{word}"*' for word in asked) + f' "_{conference.pk}"'
-    return " & ".join(f"'{word[:INDEXED_LETTERS]}'" for word in asked)
+        keys = [key for (key,) in rows]
+    elif rows:
+        keys = rows[0][0]
+    else:
+        return None
+    return keys if len(keys) <= COMMON else None
 
 
-def _compared(asked: list[str], looked_up: list[str]) -> list[str]:
-    """Words to compare in the orders: not looked up, or known to PostgreSQL's index by their first letters only."""
-    is_whole = connection.vendor == "sqlite"
-    return [word for word in asked if word not in looked_up or not (is_whole or len(word) <= INDEXED_LETTERS)]
+def _asked_of_sqlite(conference: Conference, asked: list[str]) -> tuple[str, list[Any]]:
+    """All of them by one index. No word holds a quote: they part words."""
+    query = " ".join(f'"{word}"*' for word in asked) + f' "_{conference.pk}"'
+    return FOUND_BY_SQLITE.format(most=COMMON + 1), [query]
 
 
-def _among_all(asked: list[str]) -> Q:
+def _asked_of_postgresql(conference: Conference, asked: list[str]) -> tuple[str, list[Any]]:
+    """Ask the index, unless the samples say that all words together are common.
+
+    What many have is looked up only where all words are such: beside a rare one it would be read for nothing.
+    """
+    queries = [_indexed(conference, word) for word in asked]
+    every, starts = " & ".join(queries), [f"% {word}%" for word in asked]
+    alike, rare, values = " AND search_text LIKE %s" * len(starts), "%s", []
+    if len(asked) > 1:
+        each = ", ".join([f"CASE WHEN {_few(INDEXED.format(query='%s'))} THEN %s END"] * len(asked))
+        rare = f"COALESCE(NULLIF(concat_ws(' & ', {each}), ''), %s)"
+        values = [query for query in queries for _place in range(len(SAMPLES) + 1)]
+    has, few = INDEXED.format(query=f"({rare})") + alike, _few(INDEXED.format(query="%s") + alike)
+    values += [every, *starts, *[every, *starts] * len(SAMPLES)]
+    return FOUND.format(has=has, most=COMMON + 1, few=few), values
+
+
+def _few(has: str) -> str:
+    """Whether few orders of every sample have something; no sample is asked before a smaller one has answered."""
+    condition = "TRUE"
+    for one_in, enough in reversed(SAMPLES.items()):
+        sample = SAMPLE.format(one_in=one_in, has=has, enough=enough)
+        condition = f"CASE WHEN {sample} >= {enough} THEN FALSE ELSE {condition} END"
+    return condition
+
+
+def _indexed(conference: Conference, word: str) -> str:
+    """A word in the language of PostgreSQL's index. No word holds a quote: they part words."""
+    return f"'{conference.pk}:{_indexed_part(word)}'"
+
+
+def _indexed_part(word: str) -> str:
+    """As much of a word as PostgreSQL's index knows."""
+    start = word[:INDEXED_LETTERS]
+    digit = DIGIT.search(start)
+    return start[: max(digit.start(), INDEXED_SIGNS)] if digit else start
+
+
+def _compared(asked: list[str]) -> Q:
+    """Words looked for in the orders themselves; the longest first, for hardly any order has it."""
     condition = Q()
-    for word in asked:
-        condition &= Q(search_text__contains=f" {word}")
+    for word in sorted(asked, key=len, reverse=True):
+        # Twice as quick as LIKE, and it is asked of very many orders.
+        condition &= Q(GreaterThan(StrIndex("search_text", Value(f" {word}")), 0))
     return condition
 
 

@@ -25,8 +25,9 @@ SEPARATORS = (
 """What parts words: the same characters for both databases, whatever each of them takes for a letter."""
 MAX_WORDS = 8
 LONGEST_WORD = 200
-INDEXED_LETTERS = 6
-"""PostgreSQL's index knows words by so many first letters; what follows is compared in the words it found."""
+INDEXED_LETTERS, INDEXED_SIGNS = 12, 6
+"""PostgreSQL's index knows words by so many first letters, and by fewer where one of them is a digit; what follows is
+compared in the orders it found."""
 
 
 def fold(text: str) -> str:
@@ -85,6 +86,7 @@ def folding_tables() -> dict[str, str]:
         "separators": SEPARATORS,
         "longest_word": str(LONGEST_WORD),
         "indexed_letters": str(INDEXED_LETTERS),
+        "indexed_signs": str(INDEXED_SIGNS),
         "marks": _ranges(point for point in _code_points() if unicodedata.combining(chr(point))),
         "from": "".join(single),
         "to": "".join(single.values()),

@@ -218,18 +218,23 @@ billing_company, search_text ON registration_order FOR EACH ROW EXECUTE FUNCTION
 CREATE OR REPLACE TRIGGER kept_search_card AFTER INSERT OR DELETE OR UPDATE OF card_last4, order_id
 ON registration_payment FOR EACH ROW EXECUTE FUNCTION registration_card_changed()
 -- next
--- The beginnings of an order's words. An index of them finds what several common words have together at the cost of the
--- rarest; asked for by prefix, an index of whole words would collect all that each has first.
-CREATE OR REPLACE FUNCTION registration_word_beginnings(search_text text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT array_to_tsvector(COALESCE(array_agg(left(word, letters)), '{}'))
+-- The beginnings of an order's words, each with the key of its conference before it. An index of them finds what several
+-- words have together at the cost of the rarest; asked for by prefix, an index of whole words would collect all that each
+-- has first. Long beginnings are kept of names, where many begin alike; a reference or number is rare by its first few.
+CREATE OR REPLACE FUNCTION registration_word_beginnings(search_text text, conference bigint) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000 AS $$
+    SELECT array_to_tsvector(COALESCE(array_agg(conference || ':' || left(word, letters)), '{}'))
     FROM unnest(string_to_array(search_text, ' ')) AS word, generate_series(1, {indexed_letters}) AS letters
     WHERE word <> '' AND letters <= char_length(word)
+    AND (letters <= {indexed_signs} OR left(word, letters) !~ '[0-9]')
 $$
 -- next
-CREATE INDEX IF NOT EXISTS order_word_beginnings ON registration_order
-USING gin (registration_word_beginnings(search_text)) WITH (fastupdate = off)
+CREATE INDEX IF NOT EXISTS order_by_words ON registration_order
+USING gin (registration_word_beginnings(search_text, conference_id)) WITH (fastupdate = off)
 -- next
--- A small part of the same index tells, before a search, whether what is asked for is common.
-CREATE INDEX IF NOT EXISTS order_word_sample ON registration_order
-USING gin (registration_word_beginnings(search_text)) WITH (fastupdate = off) WHERE id % 256 = 0
+-- Small parts of the same index tell, before a search, whether what is asked for is common.
+CREATE INDEX IF NOT EXISTS order_by_words_sample ON registration_order
+USING gin (registration_word_beginnings(search_text, conference_id)) WITH (fastupdate = off) WHERE id % 64 = 0
+-- next
+CREATE INDEX IF NOT EXISTS order_by_words_few ON registration_order
+USING gin (registration_word_beginnings(search_text, conference_id)) WITH (fastupdate = off) WHERE id % 4096 = 0

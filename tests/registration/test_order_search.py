@@ -12,11 +12,16 @@ from tests.cast import make_order, make_user, pay
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(params=["few", "many", "first"])
+WAYS: dict[str, tuple[int, dict[int, int]]] = {"few": (1000, {}), "many": (-1, {1: 0}), "some": (1000, {1: 2})}
+"""The most orders that are looked up, and the samples: of none, of everything, and of all that more than one has."""
+
+
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Look words up in their index, as when few orders have them, or in the orders, as when many have, or some so."""
-    looked_up = {"few": lambda asked: asked, "many": lambda _asked: [], "first": lambda asked: asked[:1]}[request.param]
-    monkeypatch.setattr(order_search, "_narrowing", lambda asked, _conference: looked_up(asked))
+    most, samples = WAYS[request.param]
+    monkeypatch.setattr(order_search, "COMMON", most)
+    monkeypatch.setattr(order_search, "SAMPLES", samples)
     return str(request.param)
 
 
@@ -120,12 +125,43 @@ def test_folding_is_the_same_twice() -> None:
     assert words("O’Brien-Smith, ada@example.com") == ["o", "brien", "smith", "ada", "example", "com"]
 
 
-def test_a_word_that_many_have_is_known_to_be_common(conference: Conference, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["Abcdefghijklmno", "Abcde9ghijklmno", "Abcdefg9ijklmno", "9bcdefghijklmno", "Abcdefghijkl9no"]
+)
+@pytest.mark.usefixtures("way")
+def test_every_beginning_of_a_long_word_finds_it(conference: Conference, name: str) -> None:
+    order = make_order(conference, make_user("bob", "Bob"), billing_name=name)
+    make_order(conference, make_user("eve", "Eve"), billing_name=f"{name[:-1]}x")
+    for length in range(1, len(name) + 1):
+        assert order.reference in found(conference, name[:length])
+        assert found(conference, f"{name[:length]}zz") == []
+    assert found(conference, name) == [order.reference]
+
+
+def sampled(conference: Conference, names: list[str]) -> None:
+    """Orders that every sample holds."""
     bob = make_user("bob", "Bob Babbage")
-    names = ["Bob Babbage"] * 12 + ["Ada Lovelace"]
-    for number, name in enumerate(names):
-        make_order(conference, bob, billing_name=name, billing_email="", pk=order_search.SAMPLED * (number + 1))
-    monkeypatch.setattr(order_search, "COMMON", 10 if connection.vendor == "sqlite" else 10 * order_search.SAMPLED)
+    for number, name in enumerate(names, start=1):
+        make_order(conference, bob, billing_name=name, billing_email="", pk=max(order_search.SAMPLES) * number)
+
+
+def test_a_word_that_many_have_is_known_to_be_common(conference: Conference, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled(conference, ["Bob Babbage"] * 12 + ["Ada Lovelace"])
+    monkeypatch.setattr(order_search, "COMMON", 10)
     assert search(conference, "bob").is_common
     assert not search(conference, "lovelace").is_common
+    assert not search(conference, "bob lovelace").is_common
     assert len(found(conference, "bob")) == 12
+
+
+def test_what_is_found_beside_a_common_word_is_looked_up(conference: Conference) -> None:
+    sampled(conference, ["Bob Babbage"] * 17 + ["Bob Lovelace", "Ada Lovelace"])
+    assert len(order_search.found_by_words(conference, ["bob", "lovelace"]) or []) == 1
+    if connection.vendor == "postgresql":
+        assert order_search.found_by_words(conference, ["bob", "babbage"]) is None
+
+
+def test_another_conference_makes_no_word_common(conference: Conference) -> None:
+    sampled(conference, ["Bob Babbage"] * 17)
+    other = Conference.objects.create(name="Other", slug="other", currency="EUR")
+    assert order_search.found_by_words(other, ["bob"]) == []
