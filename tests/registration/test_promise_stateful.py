@@ -1,160 +1,47 @@
 """The promise of the money rules against random staff, a random Stripe and crashes anywhere.
 
-``Promise`` is all that must be true, in whole cents and without a database. ``Desk`` lets people, Stripe and power cuts
-do as they like and compares. A failure shrinks to a short story that reads from top to bottom; ``PROMISE=long`` looks
-for rarer ones.
+``Desk`` lets people, Stripe and power cuts do as they like, and compares with the model in ``promise``. A failure
+shrinks to a short story that reads from top to bottom; ``PROMISE=long`` looks for rarer ones.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from registration import stripe_gateway
-from registration.models import Credit, HistoryEntry, Order, OrderLineItem, Payment, Refund, RefundPart
+from registration.models import Credit, HistoryEntry, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, State
-from registration.roles import ensure_roles
 from registration.services import compare_asking, sending
 from registration.services.approval import approve_refund, reject_refund, withdraw_refund
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_order
-from registration.services.errors import RefundError
 from registration.services.events import process_due
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
 from registration.services.undo import release_refund, undo_refund
 from registration.services.verify import Ledger
-from tests.registration.books import make_conference, make_user, store
-from tools.torture import calm, killing
+from tests.registration.books import make_user, store
+from tests.registration.promise import Story, bad_days, cents, destinations, major, minor, power_cuts
+from tools.torture import calm
 from tools.torture.judge import judge
-from tools.torture.sandbox import Sandbox
-from tools.torture.storm import FAULTS
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
 
-CARDS, CREDIT = (7000, 3000), 2000
-LINES = (8000, 4000)
 IS_LONG = os.environ.get("PROMISE") == "long"
 EXAMPLES, STEPS = (400, 40) if IS_LONG else (7, 10)
-PATIENCE_SECONDS, LONGER = 0.2, 0.4
+PATIENCE_SECONDS = 0.2
 LIVE = ("pending", "requires_action", "succeeded")
 
-cents = st.integers(1, 12_500)
-destinations = st.sampled_from(["CARD", "CREDIT", "SPLIT", "CARD_AND_CREDIT"])
-bad_days = st.sampled_from(["", "", "", *FAULTS])
-power_cuts = st.sampled_from(
-    ["", "", "", *(f"{side} {name}" for name in sorted(killing.places()) for side in ("before", "after"))]
-)
 
-
-class PowerCut(BaseException):
-    """The process ends here."""
-
-
-@dataclass
-class Promise:
-    """What must be true of one order, in cents: each decision moves at most its sum, and all together what was paid.
-
-    Attributes:
-        paid: What arrived.
-        decided: What each decision may move, by its form's nonce; nothing once it is over.
-        elsewhere: What was refunded past the desk.
-        credits: What each credit of the story has left, by its key.
-    """
-
-    paid: int = sum(CARDS) + CREDIT
-    decided: dict[str, int] = field(default_factory=dict)
-    elsewhere: int = 0
-    credits: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def at_most_back(self) -> int:
-        """What can have gone back, if every decision went through."""
-        return sum(self.decided.values()) + self.elsewhere
-
-
-def major(amount_minor: int) -> Decimal:
-    return Decimal(amount_minor) / 100
-
-
-def minor(amount: Decimal) -> int:
-    return int(amount * 100)
-
-
-@contextmanager
-def power_cut(where: str) -> Iterator[None]:
-    """End whatever runs at the first passage of a boundary: ``before stripe``, ``after settle_order``."""
-    side, _, name = where.partition(" ")
-    owner, attribute = killing.places()[name]
-    real: Callable[..., Any] = getattr(owner, attribute)
-
-    def die(*args: Any, **more: Any) -> Any:
-        if side == "after":
-            real(*args, **more)
-        raise PowerCut
-
-    with patch.object(owner, attribute, die):
-        yield
-
-
-class Desk(RuleBasedStateMachine):
-    """One order of 120.00, paid by two cards and a credit, and whatever may happen to it."""
-
-    server: "SandboxServer"
-
-    @initialize()
-    def open(self) -> None:
-        """Ada has paid; Grace of Finance and Sam of Support are in."""
-        number = Order.objects.count() + 1
-        self.promise, self.forms, self.disputed, self.events_read = Promise(), 0, False, 0
-        self.grace, self.sam = make_user("grace"), make_user("sam")
-        self.grace.groups.add(ensure_roles()["Finance"])
-        self.sam.groups.add(ensure_roles()["Support"])
-        key = f"sk_test_sandbox_story{number}"
-        self.conference = make_conference(f"story-{number}", stripe_secret_key=key, support_refund_limit=Decimal(5))
-        self.stripe = Sandbox(self.server.url, key)
-        self.order = self._pay(number)
-        self.pending: list[tuple[Order, int]] = []
-
-    def _pay(self, number: int) -> Order:
-        total = major(self.promise.paid)
-        order = Order.objects.create(conference=self.conference, user=make_user("ada"), total=total, subtotal=total)
-        for amount in LINES:
-            OrderLineItem.objects.create(
-                order=order, description="Ticket", unit_price=major(amount), line_total=major(amount)
-            )
-        gift = self._gift(CREDIT)
-        RefundService.apply_credit_as_refund(gift, order, staff_user=self.grace)
-        for place, amount in enumerate(CARDS):
-            ids = {"stripe_payment_intent_id": f"pi_{number}x{place}", "stripe_charge_id": f"ch_{number}x{place}"}
-            Payment.objects.create(order=order, status="SUCCEEDED", amount=major(amount), **ids)
-            seeded = {"id": ids["stripe_payment_intent_id"], "charge": ids["stripe_charge_id"], "amount": amount}
-            self.stripe.control("seed", payments=[seeded | {"currency": "usd"}])
-        Order.objects.filter(pk=order.pk).update(status=Order.Status.PAID)
-        order.refresh_from_db()
-        return order
-
-    def _gift(self, amount: int) -> Credit:
-        return CreditService.issue(
-            make_user("ada"), self.conference, amount=major(amount), reason="Sorry", staff_user=self.grace
-        )
+class Desk(Story):
+    """Whatever may happen to the order, and what must be true after each step."""
 
     # What staff decide
 
@@ -189,7 +76,7 @@ class Desk(RuleBasedStateMachine):
     @rule(which=st.integers(0, 4), amount=cents, bad_day=bad_days)
     def try_again(self, which: int, amount: int, bad_day: str) -> None:
         """What failed is tried again, over any sum that is left."""
-        failed = self._one_of(self._refunds().filter(parts__state__in=OVER).distinct(), which)
+        failed = self.one_of(self.refunds().filter(parts__state__in=OVER).distinct(), which)
         if failed is not None:
             self._submit(amount, {"destination": "CARD", "retry_of": failed}, bad_day, "", certain=False)
 
@@ -202,12 +89,10 @@ class Desk(RuleBasedStateMachine):
         self.order.refresh_from_db()
         left, status = minor(self.order.refundable_amount), self.order.status
         options = {"staff_user": self.grace, "nonce": nonce} | options
-        with self._day(bad_day):
+        with self.day(bad_day):
             for _submit in range(times):
-                self._live_through(
-                    cut, lambda: RefundService.create_refund(self.order, amount=major(amount), **options)
-                )
-        accepted = self._refunds().filter(nonce=nonce)
+                self.live_through(cut, lambda: RefundService.create_refund(self.order, amount=major(amount), **options))
+        accepted = self.refunds().filter(nonce=nonce)
         assert accepted.count() <= 1
         if accepted:
             assert amount <= left
@@ -218,11 +103,11 @@ class Desk(RuleBasedStateMachine):
     @rule(which=st.integers(0, 4), what=st.sampled_from(["undo", "release"]), bad_day=bad_days, cut=power_cuts)
     def end_the_moment(self, which: int, what: str, bad_day: str, cut: str) -> None:
         """A refund that waits to be sent is taken back, or sent."""
-        held = self._one_of(self._refunds().filter(hold_until__isnull=False), which)
+        held = self.one_of(self.refunds().filter(hold_until__isnull=False), which)
         if held is not None:
             act = {"undo": lambda: undo_refund(held, staff_user=self.grace), "release": lambda: release_refund(held)}
-            with self._day(bad_day):
-                self._live_through(cut, act[what])
+            with self.day(bad_day):
+                self.live_through(cut, act[what])
 
     @rule(
         which=st.integers(0, 4),
@@ -232,15 +117,15 @@ class Desk(RuleBasedStateMachine):
     )
     def decide(self, which: int, what: str, bad_day: str, cut: str) -> None:
         """Grace says yes or no to a proposal, or Sam takes it back."""
-        waiting = self._one_of(self._refunds().filter(state=State.AWAITING_APPROVAL), which)
+        waiting = self.one_of(self.refunds().filter(state=State.AWAITING_APPROVAL), which)
         if waiting is not None:
             act = {
                 "approve": lambda: approve_refund(waiting, staff_user=self.grace),
                 "reject": lambda: reject_refund(waiting, staff_user=self.grace, reason="No"),
                 "withdraw": lambda: withdraw_refund(waiting, staff_user=self.sam),
             }
-            with self._day(bad_day):
-                self._live_through(cut, act[what])
+            with self.day(bad_day):
+                self.live_through(cut, act[what])
 
     # What the worker and Stripe do
 
@@ -248,8 +133,8 @@ class Desk(RuleBasedStateMachine):
     def worker(self, bad_day: str, cut: str) -> None:
         """The worker comes by, after earlier leases have run out."""
         RefundPart.objects.update(leased_until=None)
-        with self._day(bad_day):
-            self._live_through(cut, lambda: resolve_open(at_once=True))
+        with self.day(bad_day):
+            self.live_through(cut, lambda: resolve_open(at_once=True))
 
     @rule(count=st.integers(1, 8), backwards=st.booleans(), twice=st.booleans())
     def events_arrive(self, count: int, backwards: bool, twice: bool) -> None:
@@ -301,17 +186,17 @@ class Desk(RuleBasedStateMachine):
     @rule(amount=st.integers(1, 5_000))
     def give_credit(self, amount: int) -> None:
         """Ada is given something for her trouble."""
-        self.promise.credits[self._gift(amount).pk] = amount
+        self.promise.credits[self.gift(amount).pk] = amount
 
     @precondition(lambda self: self.promise.credits)
     @rule(which=st.integers(0, 3), due=st.integers(1, 6_000), cut=power_cuts)
     def spend_credit(self, which: int, due: int, cut: str) -> None:
         """Another order is paid from it, as far as it goes; a power cut leaves all or nothing."""
-        key = self._credit(which)
+        key = self.credit(which)
         has, amount = self.promise.credits[key], major(due)
         target = Order.objects.create(conference=self.conference, user=make_user("ada"), total=amount, subtotal=amount)
         credit = Credit.objects.get(pk=key)
-        done = self._live_through(
+        done = self.live_through(
             cut, lambda: RefundService.apply_credit_as_refund(credit, target, staff_user=self.grace)
         )
         taken = min(has, due) if done else 0
@@ -335,9 +220,9 @@ class Desk(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3))
     def void_credit(self, which: int) -> None:
         """What is left of a credit is taken away."""
-        key = self._credit(which)
+        key = self.credit(which)
         has = self.promise.credits[key]
-        done = self._live_through(
+        done = self.live_through(
             "", lambda: CreditService.void(Credit.objects.get(pk=key), reason="By mistake", staff_user=self.grace)
         )
         assert done == (has > 0)
@@ -367,14 +252,14 @@ class Desk(RuleBasedStateMachine):
         for refund in refunds:
             if refund["status"] in LIVE and refund["metadata"].get("refund"):
                 moved[refund["metadata"]["refund"]] = moved.get(refund["metadata"]["refund"], 0) + refund["amount"]
-        decided = {str(refund.uuid): self.promise.decided[refund.nonce] for refund in self._refunds() if refund.nonce}
+        decided = {str(refund.uuid): self.promise.decided[refund.nonce] for refund in self.refunds() if refund.nonce}
         assert all(amount <= decided[name] for name, amount in moved.items())
 
     @invariant()
     def nothing_is_refundable_twice(self) -> None:
         """What can still go back, and what certainly did, are together never more than was paid."""
         self.order.refresh_from_db()
-        ours = self._parts().filter(state__in=ACCEPTED)
+        ours = self.parts().filter(state__in=ACCEPTED)
         to_credit = sum(minor(part.amount) for part in ours if part.channel != RefundPart.Channel.STRIPE)
         refunds = self.stripe.state()["refunds"]
         by_card = sum(each["amount"] for each in refunds if each["status"] in LIVE and each["metadata"].get("part"))
@@ -394,7 +279,7 @@ class Desk(RuleBasedStateMachine):
         if not hasattr(self, "order"):
             return
         self.server.faults.clear()
-        for refund in self._refunds().filter(state=State.AWAITING_APPROVAL):
+        for refund in self.refunds().filter(state=State.AWAITING_APPROVAL):
             reject_refund(refund, staff_user=self.grace, reason="The story is over")
         Refund.objects.filter(hold_until__isnull=False).update(hold_until=self.order.created_at)
         RefundPart.objects.update(leased_until=None)
@@ -404,47 +289,7 @@ class Desk(RuleBasedStateMachine):
         self.stripe.control("clock", "DELETE")
 
         assert judge(self.conference, self.stripe.state()) == []
-        assert not self._parts().filter(state__in=[State.REQUESTED, State.UNCONFIRMED]).exists()
-
-    # Helpers
-
-    def _live_through(self, cut: str, act: Callable[[], object]) -> bool:
-        """Act, perhaps until the power is cut; whether it was done. A refusal is part of the story."""
-        try:
-            with power_cut(cut) if cut else nullcontext():
-                act()
-        except RefundError as refusal:
-            note(f"-> {refusal.messages[0]}")
-        except PowerCut:
-            note("-> the power was cut")
-        else:
-            note("-> done")
-            return True
-        return False
-
-    @contextmanager
-    def _day(self, bad_day: str) -> Iterator[None]:
-        if bad_day:
-            self.server.faults.add({"fault": bad_day, "path": "/v1/refunds", "seconds": LONGER})
-        try:
-            yield
-        finally:
-            self.server.faults.clear()
-
-    def _refunds(self) -> Any:
-        return Refund.objects.filter(order=self.order).order_by("pk")
-
-    def _parts(self) -> Any:
-        return RefundPart.objects.filter(refund__order=self.order)
-
-    def _credit(self, which: int) -> int:
-        keys = sorted(self.promise.credits)
-        return keys[which % len(keys)]
-
-    @staticmethod
-    def _one_of(rows: Any, which: int) -> Any:
-        found = list(rows)
-        return found[which % len(found)] if found else None
+        assert not self.parts().filter(state__in=[State.REQUESTED, State.UNCONFIRMED]).exists()
 
 
 @pytest.fixture
@@ -477,7 +322,7 @@ def test_the_promise_holds(desk: type[Desk]) -> None:
 @pytest.mark.parametrize("safe", [True, False])
 def test_a_desk_that_trusts_an_old_key_is_found(desk: type[Desk], monkeypatch: pytest.MonkeyPatch, safe: bool) -> None:
     """The model is no use unless it can fail: a key that is sent again after Stripe forgot it pays twice."""
-    monkeypatch.setattr("tests.registration.test_promise_stateful.note", lambda _words: None)
+    monkeypatch.setattr("tests.registration.promise.note", lambda _words: None)
     if not safe:
         monkeypatch.setattr(sending, "KEY_IS_SAFE_FOR", timedelta(days=9))
     story = desk()

@@ -1,0 +1,270 @@
+"""What settles an open item with money, at the sandbox: credit instead, a transfer, sending it back, asking Stripe."""
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import IntegrityError
+from django.test import Client
+from django.urls import reverse
+
+from registration.models import Conference, OpenItem, Order, Refund
+from registration.services.events import intent_changed, refund_changed
+from registration.services.external import apply_refund
+from registration.services.refund import RefundService
+from registration.stripe_gateway import gateway_for
+from tests.cast import STRIPE_KEY, control, make_order, pay
+from tests.dashboard.open_items import LIST, add, refunded, settle
+from tests.dashboard.reading import text_of
+from tests.dashboard.refund_form import filled
+from tests.registration.books import make_refund, stripe_post
+from tests.registration.desk import fault
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = OpenItem.Kind
+
+
+@pytest.mark.trap(11)
+def test_a_failed_refund_is_given_as_credit_instead(
+    grace_client: Client, conference: Conference, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    refund = refunded(card_order, "30.00")
+    part = refund.parts.get()
+    control(sandbox, f"refunds/{part.stripe_refund_id}/fail", reason="lost_or_stolen_card")
+    refund_changed(conference, {"id": part.stripe_refund_id})
+    page = text_of(grace_client.get(LIST))
+    url = reverse("refund_create", args=[card_order.reference])
+
+    assert f'href="{url}?retry_of={refund.pk}"' in page
+    assert f'href="{url}?retry_of={refund.pk}&amp;destination=CREDIT"' in page
+    card_order.refresh_from_db()
+    form = filled(card_order, amount="30.00", destination="CREDIT", retry_of=str(refund.pk))
+    sent = grace_client.post(url, form)
+
+    assert sent.status_code == 302
+    assert card_order.refunds.latest("pk").retry_of == refund
+    assert "All is well" in text_of(grace_client.get(LIST))
+
+
+@pytest.mark.trap(4)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_check_now_settles_what_stripe_did_not_answer(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    with fault(sandbox, "close_after_commit", count=9):
+        refunded(card_order, "30.00")
+    item = OpenItem.objects.unresolved().get()
+    assert item.kind == Kind.UNCONFIRMED
+    assert "Check now" in text_of(grace_client.get(LIST))
+
+    response = settle(grace_client, item, "check", htmx=htmx)
+
+    assert response.status_code == (200 if htmx else 302)
+    item.refresh_from_db()
+    assert item.resolved_at is not None
+    assert card_order.refunds.get().state == Refund.State.SUCCEEDED
+
+
+def test_check_now_says_when_stripe_is_still_silent(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    with fault(sandbox, "close_after_commit", count=99, path="/v1/refunds"):
+        refunded(card_order, "30.00")
+        answer = settle(grace_client, OpenItem.objects.unresolved().get(), "check", htmx=True)
+
+    assert "Stripe has not settled it yet" in text_of(answer)
+    assert "The sum stays reserved, and we keep asking." in text_of(answer)
+    assert "Check now" in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "said"),
+    [
+        (Kind.UNSENT, "REQUESTED", "Tried just now. The sum stays reserved, and we keep trying."),
+        (Kind.SLOW, "PENDING", "Stripe has it, and its sum counts as refunded."),
+        (Kind.SLOW, "REQUIRES_ACTION", "Stripe has it and waits for the attendee."),
+    ],
+)
+def test_check_now_says_where_the_money_is(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", kind: str, state: str, said: str
+) -> None:
+    part = make_refund(card_order, "30.00", Refund.State[state])
+    item = add(card_order.conference, kind, f"part:{part.pk}", order=card_order, refund=part.refund)
+
+    with fault(sandbox, "rate_limit", count=99, path="/v1/refunds"):
+        answer = text_of(settle(grace_client, item, "check", htmx=True))
+
+    assert said in answer
+    assert ("stays reserved" in answer) == (state == "REQUESTED")
+
+
+def test_slow_is_settled_once_stripe_has_settled_it(
+    grace_client: Client, conference: Conference, card_order: Order
+) -> None:
+    refund = refunded(card_order, "30.00")
+    item = add(conference, Kind.SLOW, f"refund:{refund.pk}", order=card_order, refund=refund)
+
+    settle(grace_client, item, "check", htmx=True)
+
+    item.refresh_from_db()
+    assert str(item.resolution) == "Stripe answered: Succeeded."
+
+
+def test_there_is_nothing_to_ask_about_a_dispute(grace_client: Client, conference: Conference) -> None:
+    answer = settle(grace_client, add(conference, Kind.DISPUTED, "dp_1"), "check", htmx=True)
+
+    assert "There is nothing to ask Stripe about this." in text_of(answer)
+
+
+def test_a_transfer_by_hand_is_recorded_from_here(grace_client: Client, conference: Conference, ada: Any) -> None:
+    order = make_order(conference, ada, total="40.00", status=Order.Status.PAID)
+    pay(order, "40.00", method="MANUAL")
+    refund = Refund.objects.create(order=order, amount=Decimal("40.00"), state=Refund.State.PENDING)
+    part = refund.parts.create(
+        payment=order.payments.get(), channel="MANUAL", amount=Decimal("40.00"), state=Refund.State.PENDING
+    )
+    add(conference, Kind.MANUAL_TRANSFER, f"part:{part.pk}", "40.00", order=order, refund=refund)
+    url = reverse("manual_confirm", args=[part.pk])
+
+    assert f'href="{url}"' in text_of(grace_client.get(LIST))
+    grace_client.post(url, {"reference": "SEPA 1"})
+
+    assert "All is well" in text_of(grace_client.get(LIST))
+
+
+@pytest.mark.trap(29)
+def test_what_was_paid_too_much_opens_the_form_with_the_difference(
+    grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    order = make_order(conference, ada, paid="80.00")
+    pay(order, "20.00")
+    add(conference, Kind.OVERPAID, "payment:1", "20.00", order=order)
+    url = reverse("refund_create", args=[order.reference]) + "?amount=20.00"
+
+    assert f'href="{url}"' in text_of(grace_client.get(LIST))
+    assert 'value="20.00"' in text_of(grace_client.get(url))
+    for asked in ("1e400", "-1", "NaN", "٣"):
+        assert grace_client.get(url.replace("20.00", asked)).status_code == 200
+
+
+@pytest.mark.trap(30)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_what_came_after_the_order_was_cancelled_is_sent_back_from_here(
+    grace_client: Client, conference: Conference, ada: Any, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED, sandbox=sandbox)
+    payment = order.payments.get()
+    item = add(conference, Kind.PAID_LATE, f"payment:{payment.pk}", "80.00", order=order, payment=payment)
+    page = text_of(grace_client.get(LIST))
+    assert "Refund the difference" not in page
+    assert "Send it back to the card" in page
+    assert "Settle with a note" in page
+
+    settle(grace_client, item, "send_back", htmx=htmx)
+
+    item.refresh_from_db()
+    order.refresh_from_db()
+    assert str(item.resolution) == "It went back."
+    assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
+
+
+def test_money_that_is_gone_by_now_is_not_sent_back_again(
+    grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED)
+    item = add(conference, Kind.PAID_LATE, "payment:1", "80.00", order=order)
+
+    response = settle(grace_client, item, "send_back", htmx=True)
+
+    assert response.status_code == 422
+    item.refresh_from_db()
+    assert (item.resolved_at, order.refunds.count()) == (None, 0)
+
+
+@pytest.mark.trap(11, 37)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_a_failed_refund_is_paid_by_hand_instead(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    refund = refunded(card_order, "30.00")
+    part = refund.parts.get()
+    control(sandbox, f"refunds/{part.stripe_refund_id}/fail")
+    refund_changed(card_order.conference, {"id": part.stripe_refund_id})
+    item = OpenItem.objects.unresolved().get()
+    assert "Paid by hand instead" in text_of(grace_client.get(LIST))
+
+    assert settle(grace_client, item, "transfer", htmx=htmx, reference=" ").status_code == 422
+    settle(grace_client, item, "transfer", htmx=htmx, reference="SEPA 7")
+
+    item.refresh_from_db()
+    paid = card_order.refunds.latest("pk")
+    assert str(item.resolution) == f"Paid by hand as {paid.number}"
+    assert paid.parts.get().trace_reference == "SEPA 7"
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_credit_for_what_went_back_twice_is_taken_back(
+    grace_client: Client, sam_client: Client, card_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    credit = RefundService.create_refund(card_order, amount=Decimal("80.00"), destination=Refund.Destination.CREDIT)
+    intent = card_order.payments.get().stripe_payment_intent_id
+    made = stripe_post(sandbox, "refunds", f"payment_intent={intent}&amount=8000")
+    with suppress(IntegrityError):
+        refund_changed(card_order.conference, {"id": made["id"]})
+    item = OpenItem.objects.unresolved().get()
+    assert "Take the credit back" in text_of(grace_client.get(LIST))
+    sams = text_of(sam_client.get(LIST))
+    assert ("Take the credit back…" in sams, "Settle with a note" in sams) == (False, True)
+    assert settle(sam_client, item, "take_back").status_code == 403
+    refused = settle(sam_client, item, "acknowledge", htmx=True, note="Never mind")
+    assert "Finance can write it off" in text_of(refused)
+
+    response = settle(grace_client, item, "take_back", htmx=htmx)
+
+    assert response.status_code == (200 if htmx else 302)
+    item.refresh_from_db()
+    credit.refresh_from_db()
+    assert (item.refund is not None, credit.remaining_amount) == (True, Decimal("0.00"))
+
+
+def test_what_cannot_be_taken_back_says_so_in_the_row(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    intent = card_order.payments.get().stripe_payment_intent_id
+    made = stripe_post(sandbox, "refunds", f"payment_intent={intent}&amount=8000")
+    item = add(card_order.conference, Kind.EXTERNAL, made["id"], order=card_order, payment=card_order.payments.get())
+    with fault(sandbox, "reset", count=9):
+        response = settle(grace_client, item, "take_back", htmx=True)
+
+    assert response.status_code == 422
+    assert "Nothing was changed" in text_of(response)
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_what_matches_no_order_is_matched(
+    grace_client: Client, conference: Conference, pending_order: Order, sandbox: "SandboxServer", htmx: bool
+) -> None:
+    payment = {"id": "pi_lost", "charge": "ch_lost", "amount": 5000, "currency": "eur"}
+    control(sandbox, "seed", account_key=STRIPE_KEY, payments=[payment])
+    intent_changed(conference, {"id": "pi_lost"})
+    made = stripe_post(sandbox, "refunds", "payment_intent=pi_lost&amount=1000")
+    apply_refund(conference, gateway_for(conference).fetch_refund(made["id"]))
+    item = OpenItem.objects.get(subject="pi_lost")
+    assert OpenItem.objects.unresolved().count() == 2
+
+    unknown = settle(grace_client, item, "match", htmx=htmx, reference="ORD-NOPE")
+    matched = settle(grace_client, item, "match", htmx=htmx, reference=pending_order.reference)
+    settle(grace_client, OpenItem.objects.get(subject=made["id"]), "match", reference=pending_order.reference)
+
+    assert unknown.status_code == 422
+    assert "has no order ORD-NOPE" in text_of(unknown)
+    assert matched.status_code == (200 if htmx else 302)
+    pending_order.refresh_from_db()
+    assert (pending_order.paid_amount, pending_order.refunded_amount) == (Decimal("50.00"), Decimal("10.00"))
+    assert not OpenItem.objects.unresolved().filter(kind=Kind.UNMATCHED).exists()
