@@ -139,14 +139,14 @@ class BooksPage:
         currency = self.conference.currency
         lines = self.trial.lines
         rows = ((x.account.value, x.opening, x.debits, x.credits, x.closing, currency) for x in lines)
-        return csv_lines(TRIAL_COLUMNS, rows)
+        return csv_lines(TRIAL_COLUMNS, rows, self.conference.zone)
 
     def movements_csv(self) -> Iterator[str]:
         """One line for each movement of the period, kind by kind."""
         currency = self.conference.currency
         moved = movements_between(self.conference, *self.period)
         rows = ((x.at, x.kind, x.order, x.debit, x.credit, x.amount, currency) for x in moved)
-        return csv_lines(MOVEMENT_COLUMNS, rows)
+        return csv_lines(MOVEMENT_COLUMNS, rows, self.conference.zone)
 
     def _row(self, label: str, *amounts: Decimal) -> Row:
         return Row(label, *(format_amount(amount, self.conference.currency) for amount in amounts))
@@ -211,7 +211,7 @@ class AccountPage:
         """The movements as CSV; amounts are plain."""
         order, moved = self.order, self._moved
         rows = ((x.at, x.kind, order.reference, x.debit, x.credit, x.amount, order.currency) for x in moved)
-        return csv_lines(MOVEMENT_COLUMNS, rows)
+        return csv_lines(MOVEMENT_COLUMNS, rows, order.conference.zone)
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)

@@ -1,19 +1,22 @@
-"""Orders as a file, some rows at a time, so that a million of them fit through."""
+"""Orders, and the history of one, as a file: some rows at a time, so that a million of them fit through."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from datetime import datetime, tzinfo
 from io import StringIO
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from registration.models import Order
+from registration.models import Conference, HistoryEntry, Order
+from registration.sentences import person, sentence
 
 ROWS_AT_ONCE = 1_000
 FORMULA_STARTS = frozenset("=+-@\t\r")
@@ -31,39 +34,85 @@ COLUMNS = {
     "refundable": "refundable_amount",
     "placed": "created_at",
 }
+IN_WORDS = "state"
+"""The heading of the status as the screen says it; it stands last, so that the other columns stay where they were."""
+HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
 
 
-def csv_of(orders: QuerySet[Order]) -> Generator[str, None, None]:
-    """Write orders as CSV with a heading. Amounts are plain, in each row's currency; moments in ISO 8601.
+def csv_of(orders: QuerySet[Order], zone: tzinfo) -> Generator[str, None, None]:
+    """Write orders as CSV with a heading. Amounts are plain, in each row's currency; moments in ISO 8601, at ``zone``.
 
     Whoever stops reading ends the query: closing the iterator closes the cursor.
     """
+    # A file is written after its request has ended, and the request's language and clock with it.
+    words = {status: str(label) for status, label in Order.Status.choices}
+    return _csv_of(orders, zone, words)
+
+
+def _csv_of(orders: QuerySet[Order], zone: tzinfo, words: dict[str, str]) -> Generator[str, None, None]:
     rows = orders.prefetch_related(None).select_related(None).values_list(*COLUMNS.values())
-    yield "\N{BYTE ORDER MARK}" + _lines([COLUMNS])
+    yield "\N{BYTE ORDER MARK}" + _lines([(*COLUMNS, IN_WORDS)])
     with _as_they_are_read(), closing(_read(rows)) as found:
-        while block := [_cells(row) for row in islice(found, ROWS_AT_ONCE)]:
+        while block := [_cells(row, zone, words) for row in islice(found, ROWS_AT_ONCE)]:
             yield _lines(block)
 
 
-def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    """Write rows of our own making as CSV with a heading, some at a time. Moments are written in ISO 8601."""
+def history_csv(order: Order) -> Iterator[str]:
+    """Write all that happened to an order, oldest first, in the sentences that its page shows."""
+    return csv_lines(HISTORY_COLUMNS, _history_rows(order, translation.get_language()), order.conference.zone)
+
+
+def _history_rows(order: Order, language: str | None) -> Iterator[tuple[Any, ...]]:
+    entries = order.history.select_related("actor", "refund").order_by("position")
+    for entry in entries.iterator(chunk_size=ROWS_AT_ONCE):
+        with translation.override(language), timezone.override(order.conference.zone):
+            told = _told(entry)
+        yield told
+
+
+def _told(entry: HistoryEntry) -> tuple[Any, ...]:
+    amount, currency, note = (_plain(str(entry.facts.get(name, ""))) for name in ("amount", "currency", "note"))
+    who = _plain(person(entry.actor)) if entry.actor else ""
+    refund = entry.refund.number if entry.refund else ""
+    what = _plain(sentence(entry))
+    return (entry.position, entry.created_at, what, who, entry.kind, amount, currency, refund, note)
+
+
+def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]], zone: tzinfo) -> Iterator[str]:
+    """Write rows of our own making as CSV with a heading, some at a time. Moments are in ISO 8601, at ``zone``."""
     yield "\N{BYTE ORDER MARK}" + _lines([columns])
     found = iter(rows)
-    while block := [tuple(map(_written, row)) for row in islice(found, ROWS_AT_ONCE)]:
+    while block := [tuple(_written(value, zone) for value in row) for row in islice(found, ROWS_AT_ONCE)]:
         yield _lines(block)
 
 
-def _written(value: Any) -> Any:
+def _written(value: Any, zone: tzinfo) -> Any:
+    if isinstance(value, datetime):
+        return _moment(value, zone)
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _moment(moment: datetime, zone: tzinfo) -> str:
+    """As the pages show it, with its distance from UTC: ``2027-03-04T08:31:00+01:00``."""
+    return moment.astimezone(zone).isoformat(timespec="seconds")
 
 
 def _read(rows: QuerySet[Any, Any]) -> Generator[Any, None, None]:
     yield from rows.iterator(chunk_size=ROWS_AT_ONCE)
 
 
-def file_name(conference_slug: str) -> str:
+def file_name(conference: Conference) -> str:
     """Name the file after its conference."""
-    return f"{conference_slug}-{_('orders')}.csv"
+    # Translators: part of a file's name.
+    what = _("orders")
+    return f"{conference.slug}-{what}.csv"
+
+
+def history_file_name(order: Order) -> str:
+    """Name the file after its order."""
+    # Translators: part of a file's name.
+    what = _("history")
+    return f"{order.reference}-{what}.csv"
 
 
 def _as_they_are_read() -> AbstractContextManager[Any]:
@@ -81,9 +130,10 @@ def _lines(rows: Any) -> str:
     return text.getvalue()
 
 
-def _cells(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    reference, status, name, email, company, *amounts, placed = row
-    return (_plain(reference), status, _plain(name), _plain(email), _plain(company), *amounts, placed.isoformat())
+def _cells(row: tuple[Any, ...], zone: tzinfo, words: dict[str, str]) -> tuple[Any, ...]:
+    reference, status, *people, currency, total, paid, refunded, reserved, refundable, placed = row
+    amounts = (currency, total, paid, refunded, reserved, refundable)
+    return (_plain(reference), status, *map(_plain, people), *amounts, _moment(placed, zone), words[status])
 
 
 def _plain(text: str) -> str:

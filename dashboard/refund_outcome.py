@@ -227,4 +227,4 @@ def refused_text(refund: Refund) -> str:
     told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
     if refund.state != State.FAILED:
         return told
-    return f"{told} {_('You can give store credit instead.')}"
+    return f"{told} " + _("You can give store credit instead.")

@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/selection/", selection.order_selection, name="order_selection"),
     path("changes/", live.changes, name="changes"),
     path("orders/<str:reference>/", orders.order_detail, name="order_detail"),
+    path("orders/<str:reference>/history/export/", orders.order_history_export, name="order_history_export"),
     path("orders/<str:reference>/account/", books.order_account, name="order_account"),
     path("orders/<str:reference>/account/export/", books.order_account_export, name="order_account_export"),
     path("orders/<str:reference>/row/", orders.order_row, name="order_row"),

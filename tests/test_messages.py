@@ -33,6 +33,14 @@ def test_the_catalogue_holds_what_is_said_today() -> None:
     assert kept == said, "make messages brings it up to date."
 
 
+def test_no_text_hides_where_it_is_not_gathered() -> None:
+    """What stands within a formatted string is never found."""
+    hidden = re.compile(r"""f(["'])(?:(?!\1).)*\{(?:_|gettext)\(""")
+    code = [path for path in messages._files() if path.suffix == ".py"]
+
+    assert [str(path) for path in code if hidden.search(path.read_text())] == []
+
+
 def test_the_compiled_catalogue_is_up_to_date() -> None:
     assert messages.COMPILED.read_bytes() == messages.compiled(messages.catalogued()), "make messages compiles it."
 

@@ -103,7 +103,7 @@ def _check(request: HttpRequest, item: OpenItem) -> HttpResponse:
 
 def _settled(request: HttpRequest, item: OpenItem) -> HttpResponse:
     item = _item(request, item.pk)
-    messages.success(request, f"{_('Settled')}\n{explanation(item)} {item.resolution}")
+    messages.success(request, _("Settled") + f"\n{explanation(item)} {item.resolution}")
     return _answer(request, item)
 
 

@@ -30,10 +30,10 @@ def refund_undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         undo_refund(refund, staff_user=request.user)
     except RefundError as error:
-        messages.warning(request, f"{_('It was too late to undo')}\n{error.sentence}")
+        messages.warning(request, _("It was too late to undo") + f"\n{error.sentence}")
     else:
         text = _("No money moved, and the amount can be refunded again.")
-        messages.success(request, f"{_('%(number)s was taken back') % {'number': refund.number}}\n{text}")
+        messages.success(request, (_("%(number)s was taken back") % {"number": refund.number}) + f"\n{text}")
     return answer_after_hold(request, refund)
 
 
@@ -90,7 +90,7 @@ def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, error.sentence)
     else:
         text = _("%(amount)s can be refunded again.") % {"amount": money(refund.order, refund.amount)}
-        messages.success(request, f"{_('Proposal withdrawn')}\n{text}")
+        messages.success(request, _("Proposal withdrawn") + f"\n{text}")
     return redirect("refund_detail", refund.pk)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
-from dashboard.export import csv_of, file_name
+from dashboard.export import csv_of, file_name, history_csv, history_file_name
 from dashboard.forms.refund import RefundForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.order_list import OrderList
@@ -77,9 +78,11 @@ def order_export(request: HttpRequest) -> StreamingHttpResponse:
 
 def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:
     """Stream orders as a file named after their conference."""
-    lines = csv_of(orders)
-    disposition = f'attachment; filename="{file_name(conference.slug)}"'
-    headers = {"Content-Disposition": disposition}
+    return _file(csv_of(orders, conference.zone), file_name(conference))
+
+
+def _file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -92,6 +95,14 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     page = OrderPage(order, request.user, before=request.GET.get("before", ""))
     context = {"page": page, "live": LivePage("order", reference, DRAWN)}
     return render(request, "dashboard/orders/detail.html", context)
+
+
+@require_safe
+@requires("registration.export_orders")
+def order_history_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
+    """Hand out all that happened to one order, in the words of its page."""
+    order = get_order_or_404(request, reference)
+    return _file(history_csv(order), history_file_name(order))
 
 
 @require_safe

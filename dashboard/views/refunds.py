@@ -163,7 +163,7 @@ def part_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, error.sentence)
     else:
         text = _("The amount can be refunded again.")
-        messages.success(request, f"{_('%(number)s cancelled') % {'number': part.refund.number}}\n{text}")
+        messages.success(request, (_("%(number)s cancelled") % {"number": part.refund.number}) + f"\n{text}")
     return redirect("refund_detail", part.refund_id)
 
 

@@ -58,7 +58,7 @@ def event_retry(request: HttpRequest) -> HttpResponse:
         "%(count)s events are processed again within seconds.",
         count,
     )
-    messages.success(request, f"{_('Back in the queue')}\n{text % {'count': count}}")
+    messages.success(request, _("Back in the queue") + "\n" + text % {"count": count})
     return redirect("event_list")
 
 
@@ -76,9 +76,9 @@ def _tell(request: HttpRequest, event: StripeEvent, outcome: str | None) -> None
         text = _("Processed again. Applying a state twice changes nothing.")
         messages.success(request, f"{event.type}\n{text}")
     elif outcome == State.IGNORED:
-        messages.info(request, f"{event.type}\n{_('This desk has no use for events of this type.')}")
+        messages.info(request, f"{event.type}\n" + _("This desk has no use for events of this type."))
     elif outcome is None:
-        messages.info(request, f"{event.type}\n{_('Somebody else is processing it right now.')}")
+        messages.info(request, f"{event.type}\n" + _("Somebody else is processing it right now."))
     else:
         text = _("It could not be processed. It stays in the queue and is tried again.")
         messages.error(request, f"{event.type}\n{text}")

@@ -80,9 +80,14 @@ class Conference(models.Model):
         """The name staff know it by."""
         return self.name
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clock on its wall."""
+        return ZoneInfo(self.timezone)
+
     def localtime(self, moment: datetime) -> datetime:
         """A moment on the clocks of the conference's place: deadlines and days are counted there."""
-        return moment.astimezone(ZoneInfo(self.timezone))
+        return moment.astimezone(self.zone)
 
     @property
     def webhook_secrets(self) -> list[str]:

@@ -1,10 +1,20 @@
+import csv
+import io
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from dashboard import export
-from registration.models import Order
+from registration.models import Conference, Order
+from registration.sentences import sentence
+from registration.services.notes import add_note
+from registration.services.refund import RefundService
+from tests.cast import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +37,7 @@ def three_orders(new_order: NewOrder, monkeypatch: pytest.MonkeyPatch) -> list[s
 
 
 def test_a_file_comes_in_pieces_of_some_rows(three_orders: list[str]) -> None:
-    heading, *pieces = export.csv_of(Order.objects.order_by("pk"))
+    heading, *pieces = export.csv_of(Order.objects.order_by("pk"), UTC)
 
     assert heading.startswith("\N{BYTE ORDER MARK}reference,status,")
     assert [piece.count("\r\n") for piece in pieces] == [2, 1]
@@ -36,7 +46,7 @@ def test_a_file_comes_in_pieces_of_some_rows(three_orders: list[str]) -> None:
 
 def test_whoever_stops_reading_ends_the_query(three_orders: list[str]) -> None:
     before = connection.savepoint_ids[:]
-    lines = export.csv_of(Order.objects.order_by("pk"))
+    lines = export.csv_of(Order.objects.order_by("pk"), UTC)
     next(lines), next(lines)
     assert open_cursors() == (1 if connection.vendor == "postgresql" else 0)
 
@@ -49,6 +59,69 @@ def test_whoever_stops_reading_ends_the_query(three_orders: list[str]) -> None:
 def test_a_name_that_looks_like_a_formula_stays_text(new_order: NewOrder) -> None:
     new_order(billing_name="=1+1", billing_company="-cmd", billing_email="")
 
-    line = list(export.csv_of(Order.objects.all()))[1]
+    line = list(export.csv_of(Order.objects.all(), UTC))[1]
 
     assert "'=1+1,,'-cmd," in line
+
+
+def rows_of(response: Any) -> list[dict[str, str]]:
+    # As a server does: the request has ended, and with it the reader's language and clock.
+    return list(csv.DictReader(io.StringIO(response.getvalue().decode("utf-8-sig"))))
+
+
+def test_moments_and_states_read_as_on_the_pages(
+    grace: Any, conference: Conference, new_order: NewOrder, settings: Any
+) -> None:
+    Conference.objects.filter(pk=conference.pk).update(timezone="Europe/Lisbon")
+    order = new_order(paid="10.00")
+    Order.objects.filter(pk=order.pk).update(created_at=datetime(2027, 7, 1, 23, 5, 4, 321, UTC))
+    client = client_of(grace)
+    client.post("/language/", {"language": "de"})
+
+    row = rows_of(client.get(reverse("order_export")))[0]
+
+    assert row["placed"] == "2027-07-02T00:05:04+01:00"
+    assert (row["status"], row["state"]) == ("PAID", "Bezahlt")
+
+
+@pytest.mark.parametrize(
+    ("language", "refunded"), [("en", "Grace Hopper refunded €30.00"), ("de", "Grace Hopper hat 30,00")]
+)
+def test_the_history_of_an_order_comes_in_the_sentences_of_its_page(
+    grace: Any, card_order: Order, language: str, refunded: str
+) -> None:
+    RefundService.create_refund(card_order, amount=Decimal("30.00"), destination="CREDIT", staff_user=grace)
+    add_note(card_order, text="=cmd()", staff_user=grace)
+    client = client_of(grace)
+    client.post("/language/", {"language": language})
+    page = client.get(reverse("order_detail", args=[card_order.reference])).content.decode()
+
+    response = client.get(reverse("order_history_export", args=[card_order.reference]))
+    rows = rows_of(response)
+
+    assert reverse("order_history_export", args=[card_order.reference]) in page
+    assert response["Content-Disposition"].startswith(f'attachment; filename="{card_order.reference}-')
+    assert [int(row["position"]) for row in rows] == list(range(1, card_order.history.count() + 1))
+    assert all(
+        row["what"].replace("\N{NO-BREAK SPACE}", " ") in page.replace("\N{NO-BREAK SPACE}", " ") for row in rows
+    )
+    told = next(row for row in rows if row["event"] == "refund_requested")
+    assert told["what"].startswith(refunded)
+    assert (told["who"], told["amount"], told["currency"]) == ("Grace Hopper", "30.00", "EUR")
+    assert told["refund"] == card_order.refunds.get().number
+    assert rows[-1]["note"] == "'=cmd()"
+    assert rows[-1]["when"].endswith(("+01:00", "+02:00", "+00:00"))
+
+
+def test_a_long_history_comes_whole_and_leaves_the_language_alone(
+    order: Order, grace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 2)
+    for number in range(5):
+        add_note(order, text=f"Note {number}", staff_user=grace)
+
+    _heading, *pieces = export.history_csv(order)
+
+    lines = list(csv.reader(io.StringIO("".join(pieces))))
+    assert [line[2] for line in lines] == [sentence(entry) for entry in order.history.order_by("position")]
+    assert [piece.count("\r\n") for piece in pieces[:2]] == [2, 2]

@@ -59,6 +59,7 @@ MAY = {
     "order_row": ALL,
     "order_lines": SETTLE,
     "order_export": FINANCE,
+    "order_history_export": FINANCE,
     "order_selection": FINANCE,
     "refund_create": SETTLE,
     "refund_preview": SETTLE,
