@@ -49,23 +49,37 @@ def capped_each(queryset: QuerySet[Any], conditions: Mapping[str, Part], columns
 
 
 def counted_together(
-    queryset: QuerySet[Any], conditions: Mapping[str, Part], columns: tuple[str, ...]
+    queryset: QuerySet[Any], conditions: Mapping[str, Part], columns: tuple[str, ...], *, whole: str, are_few: bool
 ) -> tuple[dict[str, Part], Part]:
-    """The same out of the first rows that a queryset finds, read once: exact while these are all there are.
+    """The same out of all that a queryset finds, read once, where that is no more than the cap.
+
+    Args:
+        queryset: What is found.
+        conditions: By name; they count nothing where more than the cap is found.
+        columns: What the conditions name.
+        whole: The name for the count of everything found, at most one above the cap.
+        are_few: Whether hardly more than the cap can be found. Else that is asked first: an index often tells it
+            without the rows.
 
     Returns:
         The counts, and what they are to be read from.
     """
     try:
         sql, params = queryset.values("pk", *columns)[: COUNT_CAP + 1].query.sql_with_params()
+        keys, values = queryset.values("pk")[: COUNT_CAP + 1].query.sql_with_params()
     except EmptyResultSet:
         # The ORM sees that nothing can match, and has no statement for it.
-        return dict.fromkeys(conditions, ("0", ())), ("(SELECT 1) AS found", ())
+        return dict.fromkeys((whole, *conditions), ("0", ())), ("(SELECT 1) AS found", ())
     counts = {
-        name: (f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)", values)
-        for name, (condition, values) in conditions.items()
+        name: (f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)", each)
+        for name, (condition, each) in conditions.items()
     }
-    return counts, (f"({sql}) AS found", params)
+    if are_few:
+        return {whole: ("COUNT(*)", ()), **counts}, (f"({sql}) AS found", params)
+    in_all = f"(SELECT COUNT(*) FROM ({keys}) AS counted)"  # noqa: S608
+    counted: Part = (f"CASE WHEN COUNT(*) > 0 THEN COUNT(*) ELSE {in_all} END", values)
+    unless_many = f"(SELECT * FROM ({sql}) AS each WHERE {in_all} <= {COUNT_CAP}) AS found"  # noqa: S608
+    return {whole: counted, **counts}, (unless_many, (*params, *values))
 
 
 def newest(model: type[Model]) -> Part:

@@ -246,12 +246,14 @@ class OrderList:
         conditions |= {status.value: ("found.status = %s", (status.value,)) for status in Order.Status}
         if self._chipped:
             conditions["found"] = self._chip_condition
+        if self._is_searched and self.filter.finds_too_many:
+            return {}, None
         orders, columns = self._narrowed(CHIP_PARAMETERS), ("status", "refundable_amount")
         if not self._is_searched:
             return capped_each(orders, conditions, columns), None
-        if self.filter.finds_too_many:
-            return {}, None
-        return counted_together(orders.order_by(), {"all": ("TRUE", ())} | conditions, columns)
+        # What is searched for and not common is found by its keys, whatever else is asked.
+        are_few = "q" in self.asked
+        return counted_together(orders.order_by(), conditions, columns, whole="all", are_few=are_few)
 
     @property
     def _chip_condition(self) -> Part:
@@ -276,7 +278,7 @@ class OrderList:
     @property
     def _is_searched(self) -> bool:
         """Whether more than the chips narrows the list, so that no index leads to what each of them finds."""
-        return bool(self.asked.keys() - {*CHIP_PARAMETERS, "sort"})
+        return bool(self.asked.keys() - {*CHIP_PARAMETERS, *LOOKS})
 
     @property
     def _chipped(self) -> dict[str, str]:

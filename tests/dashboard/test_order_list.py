@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from dashboard import counts, order_list
 from registration.models import Conference, Membership, OpenItem, Order, Payment, Refund, RefundPart
 from tests.cast import HTMX, make_conference, make_credit, make_order, make_user, pay
 
@@ -300,3 +301,27 @@ def test_an_empty_conference_offers_the_others_and_only_ones_own(
 
     assert "No orders yet" in page
     assert 'href="/orders/?conference=pycon"' in page
+
+
+@pytest.mark.parametrize("query", ["least=1", "since=2020-01-01", "q=lovelace", "least=1&status=PAID"])
+def test_what_is_narrowed_is_counted_as_far_as_the_cap(
+    grace_client: Client, new_order: NewOrder, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    for module in (counts, order_list):
+        monkeypatch.setattr(module, "COUNT_CAP", 2)
+    for _number in range(2):
+        new_order(paid="10.00")
+
+    assert counted(grace_client, query) == {"all": 2, "PAID": 2, "PENDING": 0}
+    new_order(paid="10.00")
+    assert counted(grace_client, query) == {"all": 3, "PAID": None, "PENDING": None}
+
+
+def test_a_larger_page_counts_like_a_small_one(grace_client: Client, new_order: NewOrder) -> None:
+    new_order(paid="10.00")
+    assert counted(grace_client, "size=50") == {"all": 1, "PAID": 1, "PENDING": 0}
+
+
+def counted(client: Client, query: str) -> dict[str, int | None]:
+    found = client.get(f"{reverse('order_list')}?{query}").context["orders"].counts
+    return {name: found[name] for name in ("all", "PAID", "PENDING")}
