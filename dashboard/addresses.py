@@ -1,4 +1,4 @@
-"""Addresses that every page needs many of: looked up once, with the reference of an order put in as text."""
+"""Addresses that every page needs many of: looked up once, with a reference or a key put in as text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.urls import get_script_prefix, reverse
 
 REFERENCE = "REFERENCE"
+NUMBER = "1234567890"
 SAFE = "/~:@!$&'()*+,;="
 """What ``reverse`` leaves as it is in a path."""
 
@@ -15,6 +16,11 @@ SAFE = "/~:@!$&'()*+,;="
 def order_address(name: str, reference: str) -> str:
     """The address of a page about one order: what ``reverse`` says."""
     return _pattern(name, get_script_prefix()).replace(REFERENCE, quote(reference, safe=SAFE))
+
+
+def key_address(name: str, key: int) -> str:
+    """The address of a page about the row with a key: what ``reverse`` says."""
+    return _numbered(name, get_script_prefix()).replace(NUMBER, str(key))
 
 
 def page_address(name: str) -> str:
@@ -30,3 +36,8 @@ def _plain(name: str, _prefix: str) -> str:
 @lru_cache(maxsize=64)
 def _pattern(name: str, _prefix: str) -> str:
     return reverse(name, args=[REFERENCE])
+
+
+@lru_cache(maxsize=64)
+def _numbered(name: str, _prefix: str) -> str:
+    return reverse(name, args=[int(NUMBER)])

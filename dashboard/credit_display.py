@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -17,12 +16,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from dashboard.addresses import order_address
+from dashboard.addresses import key_address, order_address
 from dashboard.templatetags.desk import person, state_label
+from registration.credit_ledger import Movement
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import format_amount, format_money
 from registration.search import fold, words
-from registration.statement import SOON, Balance, CreditPlan, Movement
+from registration.statement import SOON, Balance, CreditPlan
 
 Row = dict[str, Any]
 SCALE, GAP = 1000, 3
@@ -175,7 +175,7 @@ def origin(credit: Credit, order: Order | None) -> str:
 def _url(entry: CreditEntry, within_credit: bool) -> str:
     if entry.order and entry.kind in (CreditEntry.Kind.APPLIED, CreditEntry.Kind.RESTORED):
         return order_address("order_detail", entry.order.reference)
-    return "" if within_credit else reverse("credit_detail", args=[entry.credit_id])
+    return "" if within_credit else key_address("credit_detail", entry.credit_id)
 
 
 def marked(text: str, query: str) -> SafeString:

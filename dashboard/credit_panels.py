@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+from django.db import connection
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.addresses import order_address
+from dashboard.addresses import key_address, order_address
 from dashboard.credit_display import (
     balance_card,
     change_row,
@@ -23,35 +26,34 @@ from dashboard.credit_display import (
 from dashboard.forms.credit import AdjustForm, ApplyForm, IssueForm, ReasonForm
 from dashboard.forms.fields import typed
 from dashboard.templatetags.desk import person
+from registration.credit_ledger import ledger_of, movements
+from registration.json_rows import made_of
+from registration.kept_query import WHERE, WHO, KeptQuery
 from registration.models import Conference, Credit, Order
 from registration.money import SYMBOLS, format_money
-from registration.statement import available_with, held_by, left_with, movements, payable_orders
+from registration.statement import available_with, held_by, left_with, payable_orders
 
 PAGE = 25
 """Rows of credits, movements and orders on one page; an attendee may have many."""
-CREDIT = ("kind", "amount", "remaining_amount", "currency", "status", "expires_at", "source_order__reference")
-ORDER = ("reference", "status", "currency", "total", "refundable_amount", "created_at")
+CREDIT = ("id", "kind", "amount", "remaining_amount", "currency", "status", "expires_at")
+ORDER = ("id", "reference", "status", "currency", "total", "refundable_amount", "created_at")
 MOST_DIGITS = 7
 Context = dict[str, Any]
 
 
 def statement_context(request: HttpRequest, attendee: Any, conference: Conference) -> Context:
     """An attendee at a conference: balance, credits, ledger, orders to pay and all others."""
-    credits = Credit.objects.filter(user=attendee, conference=conference).order_by("-pk")
-    orders = Order.objects.filter(user=attendee, conference=conference).order_by("-created_at", "-pk")
     found = held_by(attendee, conference)
     first_credit, first_move, first_order = (_start(request, name) for name in ("credits", "ledger", "orders"))
-    bought = list(orders.only(*ORDER)[first_order : first_order + PAGE + 1])
-    listed = list(credits.select_related("source_order").only(*CREDIT)[first_credit : first_credit + PAGE + 1])
-    for credit in listed:
-        # All are of one conference: joining it would decrypt its keys once for each row.
-        credit.conference = conference
-    moves = movements(credits, start=first_move, most=PAGE + 1, total=found.entries)
+    keys = {"who": attendee.pk, "where": conference.pk}
+    bought = [made_of(Order, ORDER, row) for row in _orders(connection.vendor, first_order).ask(**keys)]
+    listed = [_credit(row, conference) for row in _credits(connection.vendor, first_credit).ask(**keys)]
+    moves = ledger_of(attendee, conference, found.entries, start=first_move, most=PAGE + 1)
     return {
         "attendee": attendee,
         "conference": conference,
         "balance": balance_card(found.balance, found.next_to_expire),
-        "credits": [credit_row(credit) | {"order_url": _order_url(credit)} for credit in listed[:PAGE]],
+        "credits": [credit_row(credit) | _links(credit) for credit in listed[:PAGE]],
         "older_credits": _older(request, "credits", first_credit) if len(listed) > PAGE else "",
         "ledger": [ledger_row(movement) for movement in moves[:PAGE]],
         "older_moves": _older(request, "ledger", first_move) if len(moves) > PAGE else "",
@@ -64,9 +66,36 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
     }
 
 
-def _order_url(credit: Credit) -> str:
-    """The order that a credit came from, which was read with it."""
-    return order_address("order_detail", credit.source_order.reference) if credit.source_order else ""
+@lru_cache(maxsize=8)
+def _credits(_vendor: str, start: int) -> KeptQuery:
+    """The question for a page of an attendee's credits, the newest first."""
+    credits = Credit.objects.filter(user=WHO, conference=WHERE).order_by("-pk")
+    return KeptQuery(credits[start : start + PAGE + 1], *CREDIT, "source_order__reference")
+
+
+@lru_cache(maxsize=8)
+def _orders(_vendor: str, start: int) -> KeptQuery:
+    """The question for a page of an attendee's orders, the newest first."""
+    orders = Order.objects.filter(user=WHO, conference=WHERE).order_by("-created_at", "-pk")
+    return KeptQuery(orders[start : start + PAGE + 1], *ORDER)
+
+
+def _credit(row: Sequence[Any], conference: Conference) -> Credit:
+    # All are of one conference: joining it would decrypt its keys once for each row.
+    *values, reference = row
+    order = made_of(Order, ("reference",), (reference,)) if reference else None
+    credit: Credit = made_of(Credit, CREDIT, values, conference=conference, source_order=order)
+    return credit
+
+
+def _links(credit: Credit) -> Context:
+    """The pages of a credit and of the order it came from, which was read with it."""
+    order = credit.source_order
+    return {
+        "url": key_address("credit_detail", credit.pk),
+        "order_url": order_address("order_detail", order.reference) if order else "",
+        "spendable": credit.is_spendable,
+    }
 
 
 def _start(request: HttpRequest, name: str) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django_htmx.http import trigger_client_event
 
 from dashboard.waiting import OVERLAP, OVERLAP_ENTRIES, Waiting, waiting_at
-from registration.models import Conference, CreditEntry, HistoryEntry
+from registration.credit_ledger import newest_entry_of
+from registration.models import Conference, HistoryEntry
 from registration.sentences import sentence
 
 MOST_TOLD = 3
@@ -48,26 +49,28 @@ class Mark:
 
 @dataclass(frozen=True)
 class LivePage:
-    """What a page shows, and which of its elements are drawn anew when that changes."""
+    """What a page shows, and which of its elements are drawn anew when that changes.
+
+    ``newest`` was read before what is shown, where the frame does not read it.
+    """
 
     page: str
     about: str = ""
     draws: str = ""
+    newest: int | None = None
 
 
-def mark_now(waiting: Waiting | None, page: str, about: str) -> Mark:
-    """How much a page knows that is drawn from what was read by then."""
+def mark_now(waiting: Waiting | None, page: str, newest: int | None = None) -> Mark:
+    """How much a page knows that is drawn from what was read by then; ``newest`` where the frame does not read it."""
     if waiting is None:
         return Mark()
     items = f"{sum(waiting.items.values())}x{waiting.newest_item}"
-    newest = credit_entries(about) if page == "attendee" else waiting.newest.get(page, 0)
-    return Mark(waiting.latest, waiting.recent, items, newest)
+    return Mark(waiting.latest, waiting.recent, items, waiting.newest.get(page, 0) if newest is None else newest)
 
 
-def credit_entries(about: str) -> int:
-    """Key of the newest movement of an attendee's credit."""
-    entries = CreditEntry.objects.filter(credit__user=_number(about)).order_by()
-    return entries.aggregate(key=Max("pk"))["key"] or 0
+def newest_for(page: str, about: str) -> int | None:
+    """Key of the newest movement that a page about an attendee shows; the frame counts for all others."""
+    return newest_entry_of(_number(about)) if page == "attendee" else None
 
 
 def news_since(mark: Mark, conference: Conference) -> QuerySet[HistoryEntry]:

@@ -10,12 +10,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Exists, Model, OuterRef, QuerySet
-from django.db.models.base import ModelState
 from django_tables2.rows import BoundRow
 
-from dashboard.kept_query import KeptQuery
 from dashboard.tables import OrderTable
-from registration.json_rows import JSONRows, moment_of, rows_of
+from registration.json_rows import JSONRows, made_of, moment_of, rows_of
+from registration.kept_query import NOW, KeptListing
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import quantize_money
 
@@ -34,12 +33,10 @@ IN_ORDER = OuterRef("pk")
 
 
 @lru_cache(maxsize=64)
-def _listing(ordering: tuple[str, ...], _vendor: str, *, with_conference: bool = False) -> KeptQuery:
+def _listing(ordering: tuple[str, ...], _vendor: str, *, with_conference: bool = False) -> KeptListing:
     """The question for orders with all that their rows show, kept: putting it together costs more than asking it."""
     refunds = Refund.objects.filter(order=IN_ORDER).order_by()
-    spendable = Credit.objects.spendable(at=KeptQuery.NOW).filter(
-        user=OuterRef("user"), conference=OuterRef("conference")
-    )
+    spendable = Credit.objects.spendable(at=NOW).filter(user=OuterRef("user"), conference=OuterRef("conference"))
     orders = Order.objects.annotate(
         listed_payments=JSONRows(Payment.objects.filter(order=IN_ORDER).order_by(), *PAYMENT, "dispute"),
         listed_items=JSONRows(OpenItem.objects.unresolved().filter(order=IN_ORDER).order_by(), *ITEM),
@@ -47,7 +44,7 @@ def _listing(ordering: tuple[str, ...], _vendor: str, *, with_conference: bool =
         has_credit=Exists(spendable.order_by()),
     )
     conference = CONFERENCE if with_conference else ()
-    return KeptQuery(
+    return KeptListing(
         orders.order_by(*ordering),
         *(*ORDER, "listed_payments", "listed_items", "listed_refunds", "has_credit"),
         *(f"user__{name}" for name in USER),
@@ -86,13 +83,13 @@ def _order(row: Sequence[Any]) -> Order:
         row[len(ORDER) : DETAILS],
         row[DETAILS:],
     )
-    order: Order = _row(Order, ORDER, values)
+    order: Order = made_of(Order, ORDER, values)
     order.has_credit = has_credit  # type: ignore[attr-defined]
-    order._state.fields_cache["user"] = _row(get_user_model(), USER, related[: len(USER)])
+    order._state.fields_cache["user"] = made_of(get_user_model(), USER, related[: len(USER)])
     if len(related) > len(USER):
-        order._state.fields_cache["conference"] = _row(Conference, CONFERENCE, related[len(USER) :])
+        order._state.fields_cache["conference"] = made_of(Conference, CONFERENCE, related[len(USER) :])
     _keep(order, "payments", [_payment(order, each) for each in rows_of(payments)])
-    _keep(order, "open_items", [_row(OpenItem, ITEM, each) for each in rows_of(items)])
+    _keep(order, "open_items", [made_of(OpenItem, ITEM, each) for each in rows_of(items)])
     _keep(order, "refunds", _refunds(order, rows_of(refunds)))
     return order
 
@@ -103,7 +100,7 @@ DETAILS = len(ORDER) + 4
 
 def _payment(order: Order, row: list[Any]) -> Payment:
     *values, dispute = row
-    payment: Payment = _row(Payment, PAYMENT, values)
+    payment: Payment = made_of(Payment, PAYMENT, values)
     payment.refundable_amount = quantize_money(payment.refundable_amount)
     payment.livemode = None if payment.livemode is None else bool(payment.livemode)
     payment.dispute = json.loads(dispute) if isinstance(dispute, str) else dispute
@@ -118,23 +115,14 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
     for refund_id, amount, state, requested_by, hold_until, *part in rows:
         if refund_id not in refunds:
             values = [refund_id, quantize_money(amount), state, requested_by, moment_of(hold_until), order.currency]
-            refunds[refund_id] = _row(Refund, (*REFUND, "currency"), values)
+            refunds[refund_id] = made_of(Refund, (*REFUND, "currency"), values)
             parts[refund_id] = []
         if part[0] is not None:
             part[2] = quantize_money(part[2])
-            parts[refund_id].append(_row(RefundPart, PART, part))
+            parts[refund_id].append(made_of(RefundPart, PART, part))
     for refund_id, refund in refunds.items():
         _keep(refund, "parts", parts[refund_id])
     return list(refunds.values())
-
-
-def _row(model: type[Any], names: Sequence[str], values: Sequence[Any]) -> Any:
-    """As the ORM makes a row of which the other columns are deferred, without naming each of these."""
-    row: Any = object.__new__(model)
-    row.__dict__.update(zip(names, values, strict=True))
-    row._state = ModelState()
-    row._state.adding = False
-    return row
 
 
 def _keep(owner: Model, name: str, rows: list[Any]) -> None:

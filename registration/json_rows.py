@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import DateTimeField, DecimalField, Model, QuerySet, Subquery, TextField
+from django.db.models.base import ModelState
 
 from registration.money import quantize_money
 
@@ -55,6 +56,16 @@ def model_of(model: type[M], names: Sequence[str], row: Sequence[Any]) -> M:
     """A row as the ORM makes one of which the columns that are not named are deferred."""
     fields = [model._meta.get_field(name) for name in names]
     return model.from_db(connection.alias, names, [_read(*each) for each in zip(fields, row, strict=True)])
+
+
+def made_of(model: type[Any], names: Sequence[str], values: Sequence[Any], **related: Any) -> Any:
+    """A row of values as its columns hold them, with the rows it points at; quicker than ``from_db``."""
+    row: Any = object.__new__(model)
+    row.__dict__.update(zip(names, values, strict=True))
+    row._state = ModelState()
+    row._state.adding = False
+    row._state.fields_cache.update(related)
+    return row
 
 
 def _read(field: Any, value: Any) -> Any:

@@ -87,14 +87,20 @@ def _grouped(amount: Decimal, decimals: int, _language: str | None) -> str:
 
 def format_money(amount: Decimal, currency: str) -> str:
     """``€1,380.00`` or ``1.380,00 €`` as the reader writes it; the code stands in for an unknown symbol."""
-    values = {"symbol": SYMBOLS.get(currency, currency), "amount": format_amount(abs(amount), currency)}
-    if currency in SYMBOLS:
-        # Translators: an amount of money, "€1,380.00". A no-break space where the language wants one.
-        text = pgettext("money", "%(symbol)s%(amount)s") % values
-    else:
-        # Translators: an amount of a currency named by its code, "CHF 1,380.00", with a no-break space.
-        text = pgettext("money", "%(symbol)s\N{NO-BREAK SPACE}%(amount)s") % values
+    language, symbol = get_language(), SYMBOLS.get(currency)
+    values = {"symbol": symbol or currency, "amount": format_amount(abs(amount), currency, language)}
+    text = _pattern(symbol is not None, language) % values
     return f"\N{MINUS SIGN}{text}" if amount < 0 else text
+
+
+@lru_cache(maxsize=64)
+def _pattern(has_symbol: bool, _language: str | None) -> str:
+    """How an amount and its currency stand together; a page says it a hundred times."""
+    if has_symbol:
+        # Translators: an amount of money, "€1,380.00". A no-break space where the language wants one.
+        return pgettext("money", "%(symbol)s%(amount)s")
+    # Translators: an amount of a currency named by its code, "CHF 1,380.00", with a no-break space.
+    return pgettext("money", "%(symbol)s\N{NO-BREAK SPACE}%(amount)s")
 
 
 def split_by_weight(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[Decimal]:

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
 from django.utils import timezone
 
 from registration.json_rows import JSONRows, moment_of, rows_of
+from registration.kept_query import NOW, WHERE, WHO, KeptQuery, KeptRows
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import ZERO, quantize_money
 from registration.order_search import search
@@ -24,11 +28,6 @@ ORDERS_EACH = 4
 """How many orders per person are looked at, so that one person's many do not hide the others."""
 LISTED_STATES = ("available", "expiring", "used", "expired", "voided", "paid_out")
 SOON = timedelta(days=30)
-TOLD = (
-    *("kind", "amount", "reason", "created_at", "credit__kind", "credit__currency", "order__reference"),
-    *("actor__first_name", "actor__last_name", "actor__username"),
-)
-"""What a line of a ledger says."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -46,14 +45,6 @@ class Balance:
     def issued(self) -> Decimal:
         """All that was ever theirs to spend; what went to a card instead never was."""
         return self.available + self.used + self.expired + self.voided
-
-
-@dataclass(frozen=True)
-class Movement:
-    """One entry and what was there after it."""
-
-    entry: CreditEntry
-    balance: Decimal
 
 
 @dataclass(frozen=True)
@@ -89,18 +80,24 @@ def held_by(attendee: Any, conference: Conference) -> Held:
 
 def _asked(attendee: Any, conference: Conference) -> list[list[list[Any]]]:
     """The sums of entries by kind; what can be spent, and what is left of all that ever could; what expires next."""
-    of_attendee = Credit.objects.filter(user=attendee, conference=conference).order_by()
-    spendable = Credit.objects.spendable().filter(user=attendee, conference=conference)
-    entries = CreditEntry.objects.filter(credit__user=attendee, credit__conference=conference).order_by()
+    ((_key, *texts),) = _account(connection.vendor).ask(who=attendee.pk, where=conference.pk)
+    return [rows_of(text) for text in texts]
+
+
+@lru_cache(maxsize=2)
+def _account(_vendor: str) -> KeptQuery:
+    of_attendee = Credit.objects.filter(user=WHO, conference=WHERE).order_by()
+    spendable = Credit.objects.spendable(at=NOW).filter(user=WHO, conference=WHERE)
+    entries = CreditEntry.objects.filter(credit__user=WHO, credit__conference=WHERE).order_by()
     left = Sum("remaining_amount", filter=~Q(status=Credit.Status.PAID_OUT))
     sums = of_attendee.values("user").annotate(available=_sum_of(spendable), left=left)
     dated = spendable.filter(expires_at__isnull=False).order_by("expires_at", "pk")[:1]
-    row = Conference.objects.order_by().values_list(
-        JSONRows(entries.values("kind").annotate(moved=Sum("amount")), "kind", "moved"),
-        JSONRows(sums, "user", "available", "left"),
-        JSONRows(dated, "id", "remaining_amount", "expires_at"),
+    account = Conference.objects.filter(pk=WHERE).annotate(
+        moved=JSONRows(entries.values("kind").annotate(moved=Sum("amount")), "kind", "moved"),
+        amounts=JSONRows(sums, "user", "available", "left"),
+        dated=JSONRows(dated, "id", "remaining_amount", "expires_at"),
     )
-    return [rows_of(text) for text in row.get(pk=conference.pk)]
+    return KeptQuery(account.order_by(), "pk", "moved", "amounts", "dated")
 
 
 def _sum_of(credits: QuerySet[Credit]) -> Sum:
@@ -121,30 +118,22 @@ def _next(dated: list[list[Any]], conference: Conference) -> Credit | None:
     )
 
 
-def movements(
-    credits: QuerySet[Credit], *, start: int = 0, most: int | None = None, total: Decimal | None = None
-) -> list[Movement]:
-    """Movements of these credits with the balance after each, newest first.
-
-    Args:
-        credits: Of one attendee at one conference, or a single one.
-        start: How many of the newest to leave out.
-        most: How many to return; all that are left when left out.
-        total: The sum of all movements, where it is known.
-    """
-    entries = CreditEntry.objects.filter(credit__in=credits.order_by())
-    newest = entries.select_related("credit", "order", "actor").only(*TOLD).order_by("-created_at", "-pk")[start:]
-    is_known = total is not None and not start
-    balance = quantize_money(total if is_known else newest.aggregate(balance=Sum("amount"))["balance"])
-    rows = []
-    for entry in newest[:most]:
-        rows.append(Movement(entry, balance))
-        balance = quantize_money(balance - entry.amount)
-    return rows
-
-
 def attendees_of(conference: Conference) -> QuerySet[Any]:
     """Everybody with an order or a credit at the conference."""
+    return _known_at(conference)
+
+
+def attendee_at(conference: Conference, pk: int) -> Any:
+    """One of them by key; None when the conference does not know them."""
+    return next(iter(_attendee(connection.vendor).rows(who=pk, where=conference.pk)), None)
+
+
+@lru_cache(maxsize=2)
+def _attendee(_vendor: str) -> KeptRows:
+    return KeptRows(_known_at(WHERE).filter(pk=WHO))
+
+
+def _known_at(conference: Any) -> QuerySet[Any]:
     return _users().filter(
         Exists(Order.objects.filter(user=OuterRef("pk"), conference=conference))
         | Exists(Credit.objects.filter(user=OuterRef("pk"), conference=conference))
@@ -176,8 +165,6 @@ def _named(conference: Conference, asked: list[str]) -> QuerySet[Any, Any]:
 
 
 def _users() -> QuerySet[Any]:
-    from django.contrib.auth import get_user_model
-
     return get_user_model()._default_manager.all()
 
 
@@ -220,15 +207,19 @@ def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
 
 def payable_orders(attendee: AbstractBaseUser, conference: Conference) -> list[Order]:
     """The attendee's orders that wait for money and whose hold has not run out, the most pressing first."""
-    pending = (
-        Order.objects.filter(user_id=attendee.pk, conference=conference, status=Order.Status.PENDING)
-        .filter(Q(hold_expires_at__isnull=True) | Q(hold_expires_at__gt=timezone.now()))
-        .select_related("conference")
-        .prefetch_related("line_items")
-    )
+    pending: list[Order] = _held_orders(connection.vendor).rows(who=attendee.pk, where=conference.pk)
+    for order in pending:
+        order.conference = conference
+    prefetch_related_objects(pending, "line_items")
     return sorted(
         (o for o in pending if o.due_amount > 0), key=lambda order: (order.hold_expires_at or NEVER, order.pk)
     )
+
+
+@lru_cache(maxsize=2)
+def _held_orders(_vendor: str) -> KeptRows:
+    pending = Order.objects.filter(user=WHO, conference=WHERE, status=Order.Status.PENDING)
+    return KeptRows(pending.filter(Q(hold_expires_at__isnull=True) | Q(hold_expires_at__gt=NOW)))
 
 
 @dataclass(frozen=True)

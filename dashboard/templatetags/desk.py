@@ -147,7 +147,7 @@ def initials(who: Any) -> str:
 def live_mark(context: dict[str, Any]) -> str:
     """Return how much the page knows that is being drawn; its script asks on from there."""
     live = context.get("live")
-    return str(mark_now(context["desk"].waiting, live.page if live else "", live.about if live else ""))
+    return str(mark_now(context["desk"].waiting, live.page if live else "", live.newest if live else None))
 
 
 @register.filter

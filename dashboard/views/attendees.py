@@ -13,12 +13,12 @@ from django.views.decorators.http import require_safe
 from dashboard.access import conferences_of, current_conference, put_on_desk, requires
 from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
-from dashboard.live import LivePage
+from dashboard.live import LivePage, newest_for
 from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at
 from registration.models import Conference
 from registration.money import format_money
-from registration.statement import attendees_of, available_to, find_attendees
+from registration.statement import attendee_at, available_to, find_attendees
 
 MOST_OPTIONS = 8
 
@@ -28,10 +28,11 @@ MOST_OPTIONS = 8
 def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one attendee at one conference."""
     attendee, conference, conferences = attendee_place(request, pk)
-    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
+    # Both before the rows, so that the page asks on from where they stand.
+    waiting_at(request, conference)
+    live = LivePage("attendee", str(pk), f"#attendee-{pk}", newest_for("attendee", str(pk)))
     context = statement_context(request, attendee, conference) | {"conferences": conferences}
-    context["live"] = LivePage("attendee", str(attendee.pk), f"#attendee-{attendee.pk}")
-    return render(request, "dashboard/attendees/detail.html", context)
+    return render(request, "dashboard/attendees/detail.html", context | {"live": live})
 
 
 @require_safe
@@ -47,7 +48,7 @@ def attendee_place(request: HttpRequest, pk: int) -> tuple[Any, Conference, list
     Raises:
         Http404: No conference that the user can see knows the attendee, or not the one asked for.
     """
-    found = {place: attendees_of(place).filter(pk=pk).first() for place in conferences_of(request)}
+    found = {place: attendee_at(place, pk) for place in conferences_of(request)}
     places = [place for place, attendee in found.items() if attendee is not None]
     if not places:
         raise Http404(_("No such attendee."))

@@ -14,7 +14,7 @@ from django_htmx.http import trigger_client_event
 
 from dashboard import attention_pages, refund_pages
 from dashboard.access import put_on_desk, requires
-from dashboard.live import Mark, credit_entries, mark_now, news_since, told
+from dashboard.live import Mark, mark_now, newest_for, news_since, told
 from dashboard.order_list import OrderList
 from dashboard.permissions import conference_seen_by
 from dashboard.rows import rows_for
@@ -30,9 +30,9 @@ MOST_NEW = 99
 def changes(request: HttpRequest) -> HttpResponse:
     """Answer what the page shows and has changed: its rows, or the word to draw itself anew; 204 when nothing did."""
     conference = _conference(request)
-    page, about = request.GET.get("page", ""), request.GET.get("about", "")
+    page = request.GET.get("page", "")
     seen = Mark.read(request.GET.get("mark", ""))
-    now = mark_now(waiting_at(request, conference), page, about)
+    now = mark_now(waiting_at(request, conference), page, newest_for(page, request.GET.get("about", "")))
     if now == seen and not request.GET.get("again"):
         return HttpResponse(status=204)
     news = news_since(seen, conference)
@@ -132,7 +132,7 @@ def _attendee(
 ) -> dict[str, Any]:
     about = request.GET.get("about", "")
     own = news.filter(order__user__in=_keys([about]))
-    moved = credit_entries(about) != seen.newest
+    moved = newest_for("attendee", about) != seen.newest
     return {"draws": moved or own.exists(), "announced": told(own, request.user)}
 
 

@@ -206,7 +206,7 @@ def test_a_broken_mark_is_taken_as_having_seen_nothing(linus_client: Client, ord
 def test_a_mark_survives_being_written_and_read(order: Order) -> None:
     refund(order)
     request = RequestFactory().get("/")
-    mark = mark_now(waiting_at(request, order.conference), "orders", "")
+    mark = mark_now(waiting_at(request, order.conference), "orders")
 
     assert Mark.read(str(mark)) == mark
     assert mark.recent

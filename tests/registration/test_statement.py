@@ -8,11 +8,12 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from registration.credit_ledger import movements
 from registration.models import Conference, Credit, Order
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_order
 from registration.services.refund import RefundService
-from registration.statement import find_attendees, held_by, in_state, movements, payable_orders, plan_of
+from registration.statement import find_attendees, held_by, in_state, payable_orders, plan_of
 from tests.cast import make_credit, make_order, make_user
 
 pytestmark = pytest.mark.django_db
