@@ -58,10 +58,9 @@ def build(orders: int, *, now: datetime, progress: bool = False, long: int = 2_0
     books = Books(conference, [member.pk for member in staff], SEED)
     with bulk_load(books.tables):
         _fill(books, orders, int(now.timestamp()), Progress(orders if progress else 0), long)
-    if connection.vendor == "postgresql":
-        # What its autovacuum does by itself sooner or later.
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+    # What PostgreSQL's autovacuum does by itself sooner or later, and the worker for SQLite.
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
     return Season(staff[0], conference, orders)
 
 

@@ -20,6 +20,7 @@ from registration.services.credit_payment import release_due
 from registration.services.events import process_due
 from registration.services.resolve import resolve_open
 from registration.services.undo import send_due
+from registration.services.upkeep import take_statistics
 from registration.services.watch import watch_waiting
 
 AT_ONCE = 200
@@ -69,7 +70,7 @@ def work(stopping: threading.Event, *, sweeping: bool, starting: bool = False, n
     steps: list[Callable[[int], object]] = [process_due, send_due]
     if sweeping:
         resolve = partial(resolve_open, skip_pauses=starting)
-        steps += [resolve, watch_waiting, CreditService.expire_due, release_due]
+        steps += [resolve, watch_waiting, CreditService.expire_due, release_due, take_statistics]
     if nightly:
         steps += [begin_nightly, continue_due] if sweeping else [continue_due]
     for step in steps:
