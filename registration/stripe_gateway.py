@@ -235,7 +235,7 @@ def _translated(call: Callable[[], T]) -> T:
     except stripe.StripeError as error:
         problem = StripeBusy if error.http_status == 409 else StripeUnavailable
         raise problem(say("no_answer"), **_details(error)) from error
-    except (KeyError, AttributeError, TypeError, ValueError, requests.RequestException) as error:
+    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError) as error:
         raise StripeUnavailable(say("unreadable")) from error
 
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
-from registration.models import Conference, Credit, Order, Payment, Refund, RefundPart, StripeEvent
+from registration.attention import explanation
+from registration.models import (
+    Conference,
+    Credit,
+    HistoryEntry,
+    OpenItem,
+    Order,
+    Payment,
+    Refund,
+    RefundPart,
+    StripeEvent,
+)
+from registration.sentences import sentence
 from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
@@ -112,6 +124,34 @@ def store_all(conference: Conference, sandbox: "SandboxServer", *, backwards: bo
 def assert_books_agree() -> None:
     found = [str(finding) for finding in Ledger().findings()]
     assert found == [], found
+    assert_everything_is_told()
+
+
+ENTRY_FACTS = frozenset(
+    "amount currency instrument cause credit reason due number destination refundable note fee proposer stripe_id"
+    " payment_intent_id charge_id refund_id".split()
+)
+ITEM_FACTS = frozenset(
+    "amount currency cause reason refunded paid part since why due_by available short waiting asked_at"
+    " payment_intent_id charge_id refund_id difference ours theirs fingerprint beyond_repair".split()
+)
+
+
+def assert_everything_is_told() -> None:
+    """What happened reads as a whole sentence with its amount, on the timeline and in what needs attention."""
+    for entry in HistoryEntry.objects.all():
+        assert set(entry.facts) <= ENTRY_FACTS, (entry.kind, set(entry.facts) - ENTRY_FACTS)
+        assert_whole(sentence(entry), entry.facts)
+        assert entry.facts.get("amount") or not entry.kind.startswith(("refund", "credit", "payment")), entry.kind
+    for item in OpenItem.objects.exclude(facts={}):
+        assert set(item.facts) <= ITEM_FACTS, (item.kind, set(item.facts) - ITEM_FACTS)
+        assert_whole(explanation(item), item.facts)
+        assert "some money" not in explanation(item).lower()
+
+
+def assert_whole(words: str, facts: dict[str, Any]) -> None:
+    assert words == " ".join(words.split()), words
+    assert facts.get("currency") or "amount" not in facts, facts
 
 
 def refund_at_stripe(sandbox: "SandboxServer", amount_minor: int = 4000, **metadata: Any) -> dict[str, Any]:

@@ -136,6 +136,22 @@ def test_several_credits_pay_oldest_expiry_first(conference: Conference, order: 
     assert order.status == Order.Status.PAID
 
 
+def test_the_end_decides_which_credit_is_first_not_when_it_was_given(conference: Conference, order: Order) -> None:
+    later = make_credit(conference, "60.00", expires_at=timezone.now() + timedelta(days=9))
+    sooner = make_credit(conference, "60.00", expires_at=timezone.now() + timedelta(days=3))
+
+    payments = RefundService.apply_credits([later, sooner], order, staff_user=None)
+
+    assert [(p.credit, p.amount) for p in payments] == [(sooner, Decimal("60.00")), (later, Decimal("40.00"))]
+
+
+def test_cents_that_are_left_pay_too(conference: Conference, order: Order) -> None:
+    cents = make_credit(conference, "0.50")
+
+    assert RefundService.apply_credit_as_refund(cents, order).amount == Decimal("0.50")
+    assert order.due_amount == Decimal("99.50")
+
+
 def test_no_more_than_asked_is_applied(conference: Conference, order: Order) -> None:
     credit = make_credit(conference, "80.00")
 

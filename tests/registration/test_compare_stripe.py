@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -328,6 +328,30 @@ def test_old_results_are_forgotten_but_never_the_newest(sandbox: "SandboxServer"
     compare_nightly.begin_nightly()
 
     assert list(ComparisonRun.objects.filter(state=State.FINISHED)) == [newest]
+
+
+@pytest.mark.parametrize(
+    ("now", "night"),
+    [
+        ("2026-05-04T01:59:59+02:00", "2026-05-03T02:00:00+02:00"),
+        ("2026-05-04T02:00:00+02:00", "2026-05-04T02:00:00+02:00"),
+        ("2026-05-04T23:00:00+02:00", "2026-05-04T02:00:00+02:00"),
+    ],
+)
+def test_the_night_is_that_of_the_conferences_place(monkeypatch: pytest.MonkeyPatch, now: str, night: str) -> None:
+    monkeypatch.setattr(compare_nightly.timezone, "now", lambda: datetime.fromisoformat(now))
+
+    assert compare_nightly.last_night(Conference(timezone="Europe/Berlin")) == datetime.fromisoformat(night)
+
+
+def test_results_of_this_season_stay(sandbox: "SandboxServer", order: Order) -> None:
+    compared()
+    compared()
+    ComparisonRun.objects.update(started_at=timezone.now() - timedelta(days=89))
+
+    compare_nightly.begin_nightly()
+
+    assert ComparisonRun.objects.filter(state=State.FINISHED).count() == 2
 
 
 def test_a_problem_is_not_taken_for_a_missing_refund(sandbox: "SandboxServer", order: Order) -> None:

@@ -67,6 +67,8 @@ def test_refund_as_credit_asks_stripe_nothing(sandbox: "SandboxServer", order: O
     credit = refund(order, "25.00", destination=CREDIT)
 
     assert (credit.status, credit.remaining_amount) == (Credit.Status.AVAILABLE, Decimal("25.00"))
+    part = order.refunds.get().parts.get()
+    assert (part.credit, part.settled_at is not None, part.accepted_at) == (credit, True, part.settled_at)
     assert refunds_at_stripe(sandbox, order) == []
     assert order.refundable_amount == Decimal("75.00")
 

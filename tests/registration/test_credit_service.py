@@ -52,6 +52,18 @@ def test_goodwill_carries_actor_reason_and_expiry(credit: Credit) -> None:
     assert sentence(HistoryEntry.objects.get()) == f"{credit.number} issued, $50.00"
 
 
+def test_each_form_gives_once_and_another_form_gives_again(conference: Conference) -> None:
+    gift = {"amount": Decimal("5.00"), "reason": "Sorry", "staff_user": make_user("grace")}
+    first = CreditService.issue(make_user(), conference, nonce="form-1", **gift)
+
+    with pytest.raises(CreditIssuedBefore) as before:
+        CreditService.issue(make_user(), conference, nonce="form-1", **gift)
+    second = CreditService.issue(make_user(), conference, nonce="form-2", **gift)
+
+    assert before.value.credit == first
+    assert list(Credit.objects.order_by("pk")) == [first, second]
+
+
 @pytest.mark.parametrize(("amount", "reason"), [("0", "Why"), ("0.001", "Why"), ("5.00", " ")])
 def test_goodwill_needs_an_amount_and_a_reason(conference: Conference, amount: str, reason: str) -> None:
     with pytest.raises(RefundError):
@@ -100,6 +112,8 @@ def test_time_ends_a_credit_once(credit: Credit) -> None:
 
     credit.refresh_from_db()
     assert (credit.status, credit.remaining_amount) == (Credit.Status.EXPIRED, Decimal("0.00"))
+    entry = credit.entries.get(kind=CreditEntry.Kind.EXPIRED)
+    assert (entry.amount, entry.actor) == (Decimal("-50.00"), None)
     assert list(Ledger().findings()) == []
 
 

@@ -1,10 +1,11 @@
 """What is broken by hand, at Stripe's stand-in and in our tables, is named, nothing else is, and repair ends it."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from registration.comparison_words import told
 from registration.models import Conference, OpenItem, Payment
 from registration.services import compare_asking
 from registration.services.compare_asking import Asker
@@ -20,6 +21,7 @@ from tests.registration.drift import (
     Kind,
     Season,
     State,
+    dispute_nobody_told_of,
     refund_made_in_stripes_dashboard,
     refund_over_another_amount_there,
 )
@@ -105,6 +107,60 @@ def test_a_charge_that_failed_before_another_succeeded_is_no_difference(season: 
     store.put(account, "charge", (store.get(account, "charge", payment.stripe_charge_id) or {}) | failed)
 
     assert not season.run().differences.exists()
+
+
+def test_a_charge_that_failed_does_not_stand_for_the_payment_that_is_gone(season: Season) -> None:
+    payment = season.paid().payments.get()
+    failed = {"id": "ch_declined", "status": "failed", "captured": False, "amount_captured": 0}
+    store, account = season.sandbox.store, account_id(KEY)
+    store.put(account, "charge", (store.get(account, "charge", payment.stripe_charge_id) or {}) | failed)
+    season.delete("charge", payment.stripe_charge_id)
+    season.delete("payment_intent", payment.stripe_payment_intent_id)
+
+    assert season.run().differences.get().kind == Kind.PAYMENT_MISSING_THERE
+
+
+@pytest.mark.parametrize("changed", [{"status": "under_review"}, {"is_charge_refundable": True}])
+def test_a_dispute_whose_state_or_consequence_changed_is_named(season: Season, changed: dict[str, Any]) -> None:
+    subject = dispute_nobody_told_of(season)
+    repair_all(season.run().differences.all(), asker=Asker(season.conference))
+    assert not season.run().differences.exists()
+
+    season.edit("dispute", subject.removeprefix("dispute:"), **changed)
+
+    difference = season.run().differences.get()
+    assert difference.kind == Kind.DISPUTE_STATE
+    assert (difference.ours["state"], difference.ours["id"]) == ("needs_response", difference.theirs["id"])
+
+
+@pytest.mark.parametrize("status", [Payment.Status.PENDING, Payment.Status.FAILED])
+def test_a_charge_that_failed_for_a_payment_that_did_not_arrive_is_no_difference(season: Season, status: str) -> None:
+    intent, order = season.intent(), make_order(season.conference)
+    Payment.objects.create(order=order, amount=order.total, stripe_payment_intent_id=intent, status=status)
+    season.edit("charge", intent.replace("pi_", "ch_"), status="failed", captured=False, amount_captured=0)
+    season.edit("payment_intent", intent, status="requires_payment_method", amount_received=0)
+
+    assert not season.run().differences.exists()
+
+
+def test_both_sides_of_every_difference_can_be_read(season: Season) -> None:
+    expected = {broken(season): kind for broken, (kind, _end) in BREAKS.items()}
+
+    run = season.run()
+
+    known = {"id", "amount", "currency", "state", "number", "payment"}
+    for difference in run.differences.all():
+        ours, theirs = difference.ours, difference.theirs
+        assert set(ours) | set(theirs) <= known
+        assert ours or theirs
+        about_a_refund = difference.subject.startswith("refund:")
+        assert not about_a_refund or not theirs or theirs["payment"].startswith("pi_sim_")
+        words = told(difference.kind, ours, theirs)
+        assert words == " ".join(words.split())
+        assert "None" not in words
+    nameless = {d.kind for d in run.differences.filter(order=None)}
+    assert nameless <= {Kind.UNKNOWN_PAYMENT, Kind.PAYMENT_MISSING_HERE}
+    assert len(expected) == run.differences.count()
 
 
 def test_a_payment_that_stripe_has_but_never_took_is_named(season: Season) -> None:

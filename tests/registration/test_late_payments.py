@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from registration.models import Conference, OpenItem, Order, Payment
+from registration.sentences import sentence
 from registration.services import events
 from registration.signals import order_paid
 from tests.registration.books import (
@@ -130,6 +131,9 @@ def test_a_payment_that_did_not_arrive_follows_stripe(
     hear(conference, "payment_intent.canceled")
 
     assert order.payments.get().status == status
+    told = ["$100.00 from Card did not arrive"] if status == "FAILED" else []
+    assert [sentence(entry) for entry in order.history.all()] == told
+    assert_books_agree()
 
 
 @pytest.mark.trap(16)

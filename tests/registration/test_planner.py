@@ -145,6 +145,7 @@ def test_nothing_paid_is_said() -> None:
 
 
 def test_a_percentage_makes_a_fee_in_steps_of_the_currency() -> None:
+    assert fee_from_percent(Decimal("99.99"), Decimal(0), "EUR") == Decimal("0.00")
     assert fee_from_percent(Decimal("99.99"), Decimal(10), "EUR") == Decimal("10.00")
     assert fee_from_percent(Decimal(1234), Decimal(10), "JPY") == Decimal(123)
     with pytest.raises(RefundError, match="percentage"):

@@ -8,7 +8,8 @@ import pytest
 
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
-from registration.services.attention import can_be_sent_back, send_back
+from registration.sentences import sentence
+from registration.services.attention import can_be_sent_back, check_now, send_back
 from registration.services.errors import DuplicateSubmit, RefundError, RefundHeld, RefundRefused
 from registration.services.late_payments import apply_intent
 from registration.services.manual import pay_by_hand_instead
@@ -16,7 +17,7 @@ from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_user
-from tests.registration.desk import card_order, fault, pay_at_stripe, refunds_at_stripe
+from tests.registration.desk import add_card_payment, card_order, fault, pay_at_stripe, refunds_at_stripe
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -65,6 +66,38 @@ def test_what_failed_is_paid_by_hand_once(failed: RefundPart) -> None:
         pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
 
     assert not RefundPart.objects.filter(channel=RefundPart.Channel.MANUAL).exists()
+
+
+def test_what_another_card_holds_does_not_pay_for_this_one(sandbox: "SandboxServer", failed: RefundPart) -> None:
+    order = failed.refund.order
+    add_card_payment(sandbox, order, "100.00")
+    Order.objects.filter(pk=order.pk).update(total=Decimal("200.00"), subtotal=Decimal("200.00"))
+    RefundService.create_refund(order, amount=Decimal("70.00"), destination=CARD, payment=failed.payment)
+
+    with pytest.raises(RefundError, match=r"At most \$30.00 can be refunded"):
+        pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
+
+    assert not RefundPart.objects.filter(channel=RefundPart.Channel.MANUAL).exists()
+
+
+def test_a_transfer_says_who_paid_what_and_what_is_left(failed: RefundPart) -> None:
+    pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
+
+    said = [sentence(entry) for entry in Order.objects.get().history.filter(kind="refund_requested")]
+    assert said[-1] == "grace refunded $40.00 (original card), $60.00 left"
+
+
+@pytest.mark.parametrize(("kind", "has_refund"), [(Kind.UNSENT, False), (Kind.FAILED, True)])
+def test_only_a_refund_that_waits_can_be_asked_for(failed: RefundPart, kind: str, has_refund: bool) -> None:
+    item = OpenItem.objects.create(
+        conference=failed.refund.order.conference,
+        kind=kind,
+        subject="re_asked",
+        refund=failed.refund if has_refund else None,
+    )
+
+    with pytest.raises(RefundError, match="nothing to ask Stripe"):
+        check_now(item)
 
 
 @pytest.mark.trap(7)

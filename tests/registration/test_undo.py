@@ -94,6 +94,16 @@ def test_held_it_is_decided_and_not_sent(order: Order, sandbox: "SandboxServer")
     assert_books_agree()
 
 
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_it_is_held_as_long_as_was_said(order: Order, seconds: int) -> None:
+    before = timezone.now()
+
+    refund = hold(order, seconds=seconds)
+
+    assert refund.hold_until is not None
+    assert timedelta(seconds=seconds) <= refund.hold_until - before < timedelta(seconds=seconds + 30)
+
+
 def test_undone_it_never_goes(order: Order, sam: Any, sandbox: "SandboxServer") -> None:
     refund = hold(order)
 
@@ -353,7 +363,7 @@ def test_processes_race_are_killed_and_it_is_one_or_the_other(
 
 def test_the_race_is_won_by_either_side(order: Order, sam: Any, sandbox: "SandboxServer") -> None:
     ends = set()
-    for pauses in ((0.0, 0.2), (0.2, 0.0)):
+    for pauses in ((0.0, 2.0), (2.0, 0.0)):  # Long enough for a busy machine.
         refund = hold(order, "10.00")
         run_together((undoing(refund, sam.pk, pauses[0]), ""), (sending(refund, pauses[1]), ""))
         refund.refresh_from_db()

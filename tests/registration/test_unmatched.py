@@ -1,5 +1,6 @@
 """What Stripe has and no order knows is matched to its order by hand, and taken into the books."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,10 @@ from registration.sentences import sentence
 from registration.services.errors import RefundError
 from registration.services.events import charge_changed, dispute_changed, intent_changed, refund_changed
 from registration.services.unmatched import match_to_order
+from registration.stripe_gateway import StripeGateway, gateway_for
+from stripe_sandbox.ids import account_id
 from tests.registration.books import (
+    KEY,
     assert_books_agree,
     control,
     make_conference,
@@ -173,6 +177,42 @@ def test_another_currency_is_refused(sandbox: "SandboxServer", grace: Any) -> No
         match_to_order(unmatched(), reference=order.reference, staff_user=grace)
 
     assert not HistoryEntry.objects.exists()
+
+
+@pytest.mark.trap(42)
+def test_a_payment_of_the_other_mode_is_refused(
+    sandbox: "SandboxServer", conference: Conference, grace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(sandbox)
+    live = replace(gateway_for(conference).fetch_payment_intent("pi_sim_1"), livemode=True)
+    monkeypatch.setattr(StripeGateway, "fetch_payment_intent", lambda _gateway, _intent: live)
+    order = make_order(conference)
+    item = OpenItem.objects.create(
+        conference=conference, kind=OpenItem.Kind.UNMATCHED, subject="pi_sim_1", facts={"amount": "100.00"}
+    )
+
+    with pytest.raises(RefundError, match="another Stripe mode"):
+        match_to_order(item, reference=order.reference, staff_user=grace)
+
+    item.refresh_from_db()
+    assert (item.resolved_at, order.payments.exists(), order.history.exists()) == (None, False, False)
+
+
+def test_a_payment_that_did_not_succeed_is_not_matched(
+    sandbox: "SandboxServer", conference: Conference, unpaid: Order, grace: Any
+) -> None:
+    intent_changed(conference, {"id": "pi_sim_1"})
+    item = OpenItem.objects.unresolved().get()
+    store, account = sandbox.store, account_id(KEY)
+    store.put(
+        account, "payment_intent", (store.get(account, "payment_intent", "pi_sim_1") or {}) | {"status": "canceled"}
+    )
+
+    with pytest.raises(RefundError, match="has not succeeded"):
+        match_to_order(item, reference=unpaid.reference, staff_user=grace)
+
+    item.refresh_from_db()
+    assert (item.resolved_at, unpaid.payments.exists(), unpaid.history.exists()) == (None, False, False)
 
 
 def test_a_payment_that_an_order_has_got_meanwhile_is_matched_there_only(

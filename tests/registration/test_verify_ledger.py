@@ -92,6 +92,22 @@ def test_books_that_agree_are_said_to(order: Order, credit: Credit) -> None:
     assert verify() == "2 orders and 2 credits agree with their rows.\n"
 
 
+def test_an_order_paid_in_part_by_credit_waits_rightly(conference: Conference, credit: Credit) -> None:
+    RefundService.apply_credit_as_refund(credit, make_order(conference, "80.00"))
+
+    assert "2 orders and 1 credits agree" in verify()
+
+
+def test_a_payment_that_went_back_whole_and_does_not_say_so_is_named(conference: Conference) -> None:
+    order = make_card_order(conference)
+    make_refund(order, "100.00", "succeeded")
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.REFUNDED)
+
+    assert [line for line in findings() if "payment" in line] == [
+        f"payment {order.payments.get().pk} of order {order.reference}: is SUCCEEDED, but all of it went back"
+    ]
+
+
 @pytest.mark.parametrize("chunk", [1, 2])
 def test_chunks_of_any_size_agree(chunk: int, order: Order, credit: Credit) -> None:
     assert "2 orders" in verify(chunk=chunk)
