@@ -1,7 +1,16 @@
 -- Keys of the orders between two keys that verify_orders.py must look at: all with a problem, and the few that take
 -- more than a comparison to judge. A problem that is looked for there needs its condition here. cents(x) stands for x
--- in whole cents where sums would be floats, and for x itself where they are exact.
+-- in whole cents where sums would be floats, and for x itself where they are exact. The edges are the first and last keys
+-- of the payments and refunds of these orders: without them a planner reads all parts of refunds for each piece. They are
+-- added to nothing so that they are not looked for along the keys of the whole table.
 
+WITH edges AS (
+    SELECT
+        (SELECT MIN(id + 0) FROM registration_payment WHERE order_id BETWEEN %(low)s AND %(high)s) AS first_payment,
+        (SELECT MAX(id + 0) FROM registration_payment WHERE order_id BETWEEN %(low)s AND %(high)s) AS last_payment,
+        (SELECT MIN(id + 0) FROM registration_refund WHERE order_id BETWEEN %(low)s AND %(high)s) AS first_refund,
+        (SELECT MAX(id + 0) FROM registration_refund WHERE order_id BETWEEN %(low)s AND %(high)s) AS last_refund
+)
 SELECT o.id FROM registration_order AS o
 JOIN registration_conference AS c ON c.id = o.conference_id
 LEFT JOIN (
@@ -31,7 +40,7 @@ WHERE o.id BETWEEN %(low)s AND %(high)s AND (
 )
 UNION
 SELECT p.order_id FROM registration_payment AS p
-JOIN registration_order AS o ON o.id = p.order_id
+JOIN registration_order AS o ON o.id = p.order_id AND o.id BETWEEN %(low)s AND %(high)s
 LEFT JOIN (
     SELECT part.payment_id,
         SUM(CASE WHEN part.state IN ('pending', 'requires_action', 'succeeded') THEN cents(part.amount) ELSE 0 END)
@@ -39,7 +48,9 @@ LEFT JOIN (
         SUM(CASE WHEN part.state IN ('awaiting_approval', 'requested', 'unconfirmed')
             THEN cents(part.amount) ELSE 0 END) AS reserved
     FROM registration_refundpart AS part JOIN registration_payment AS whole ON whole.id = part.payment_id
-    WHERE whole.order_id BETWEEN %(low)s AND %(high)s GROUP BY part.payment_id
+    WHERE whole.order_id BETWEEN %(low)s AND %(high)s
+    AND part.payment_id BETWEEN (SELECT first_payment FROM edges) AND (SELECT last_payment FROM edges)
+    GROUP BY part.payment_id
 ) AS sums ON sums.payment_id = p.id
 WHERE p.order_id BETWEEN %(low)s AND %(high)s AND (
     cents(p.refunded_amount) <> COALESCE(sums.refunded, 0)
@@ -57,9 +68,10 @@ SELECT p.order_id FROM registration_refundpart AS part
 JOIN registration_payment AS p ON p.id = part.payment_id
 JOIN registration_refund AS r ON r.id = part.refund_id
 WHERE p.order_id BETWEEN %(low)s AND %(high)s AND (part.currency <> p.currency OR r.order_id <> p.order_id)
+AND part.payment_id BETWEEN (SELECT first_payment FROM edges) AND (SELECT last_payment FROM edges)
 UNION
 SELECT r.order_id FROM registration_refund AS r
-JOIN registration_order AS o ON o.id = r.order_id
+JOIN registration_order AS o ON o.id = r.order_id AND o.id BETWEEN %(low)s AND %(high)s
 LEFT JOIN (
     SELECT part.refund_id,
         SUM(cents(part.amount)) AS amount,
@@ -69,7 +81,9 @@ LEFT JOIN (
         SUM(CASE WHEN part.state IN ('pending', 'requires_action', 'succeeded') AND part.channel <> 'CREDIT_RETURN'
             THEN 1 ELSE 0 END) AS gone
     FROM registration_refundpart AS part JOIN registration_refund AS whole ON whole.id = part.refund_id
-    WHERE whole.order_id BETWEEN %(low)s AND %(high)s GROUP BY part.refund_id
+    WHERE whole.order_id BETWEEN %(low)s AND %(high)s
+    AND part.refund_id BETWEEN (SELECT first_refund FROM edges) AND (SELECT last_refund FROM edges)
+    GROUP BY part.refund_id
 ) AS sums ON sums.refund_id = r.id
 WHERE r.order_id BETWEEN %(low)s AND %(high)s AND (
     r.currency <> o.currency
@@ -77,7 +91,10 @@ WHERE r.order_id BETWEEN %(low)s AND %(high)s AND (
     -- Parts in several states are rare, and what they make of the refund is for Python to say.
     OR sums.parts <> sums.alike
     OR (r.source <> 'EXTERNAL' AND sums.waiting = 0 AND sums.gone > 0
-        AND NOT EXISTS (SELECT 1 FROM registration_credit AS note WHERE note.refund_id = r.id))
+        AND r.id NOT IN (
+            SELECT note.refund_id FROM registration_credit AS note
+            WHERE note.refund_id BETWEEN (SELECT first_refund FROM edges) AND (SELECT last_refund FROM edges)
+        ))
 )
 UNION
 SELECT source_order_id FROM registration_credit

@@ -3,22 +3,26 @@
 Reads only, in key order, a few queries for each chunk of orders or credits, so memory stays the same however long the
 ledger is. The database adds up and compares; Python looks closer at what it could not confirm. A chunk that disagrees
 is read a second time at one moment of the database before anything is reported, for a payment that arrives between two
-reads is not a difference.
+reads is not a difference. Several chunks may be read at once, each by a connection of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Model
 
 from registration import triggers
 from registration.models import Conference, Credit, Order
-from registration.services import verify_books, verify_credits, verify_history, verify_orders
+from registration.services import verify_books, verify_credits, verify_history, verify_orders, verify_words
 from registration.services.key_ranges import ranges
 
 CHUNK = 10_000
@@ -37,28 +41,61 @@ class Finding(NamedTuple):
         return f"{self.row}: {self.problem}"
 
 
+ORDER_CHECKS: tuple[Check, ...] = (verify_orders.check, verify_history.check, verify_words.check)
+
+
 @dataclass
 class Ledger:
-    """One walk through the books; the counts are right once ``findings`` is exhausted."""
+    """One walk through the books; the counts are right once ``findings`` is exhausted.
+
+    Attributes:
+        chunk: How many orders or credits are read at a time.
+        connections: How many such pieces are read at once. Within a transaction, whose rows only its own connection
+            sees, it is always one.
+    """
 
     chunk: int = CHUNK
+    connections: int = 1
     orders: int = field(default=0, init=False)
     credits: int = field(default=0, init=False)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is off, row by row in key order."""
         yield from missing_triggers()
-        for low, high, count in ranges(Order, self.chunk):
+        for count, found in self._pieces(Order, ORDER_CHECKS):
             self.orders += count
-            yield from twice(verify_orders.check, low, high)
-            yield from twice(verify_history.check, low, high)
-        for low, high, count in ranges(Credit, self.chunk):
+            yield from found
+        for count, found in self._pieces(Credit, (verify_credits.check,)):
             self.credits += count
-            yield from twice(verify_credits.check, low, high)
+            yield from found
         for low, high, _count in ranges(Conference, 1):
             yield from twice(verify_books.check, low, high)
         yield from (Finding(*found) for found in verify_credits.strays())
         yield from (Finding(*found) for found in verify_orders.strays())
+
+    def _pieces(self, model: type[Model], checks: tuple[Check, ...]) -> Iterator[tuple[int, Iterable[Finding]]]:
+        """Yield how many rows each piece has, and what is off in it, in the order of the keys."""
+        pieces = ranges(model, self.chunk)
+        if self.connections < 2 or connection.in_atomic_block:
+            for low, high, count in pieces:
+                yield count, chain.from_iterable(twice(check, low, high) for check in checks)
+            return
+        waiting: deque[tuple[int, Future[list[Finding]]]] = deque()
+        with ThreadPoolExecutor(self.connections) as pool:
+            for low, high, count in pieces:
+                waiting.append((count, pool.submit(_apart, checks, low, high)))
+                if len(waiting) > self.connections:
+                    before, found = waiting.popleft()
+                    yield before, found.result()
+            yield from ((count, found.result()) for count, found in waiting)
+
+
+def _apart(checks: tuple[Check, ...], low: int, high: int) -> list[Finding]:
+    """What is off in a piece, read by this thread's own connection."""
+    try:
+        return list(chain.from_iterable(twice(check, low, high) for check in checks))
+    finally:
+        connection.close()
 
 
 def twice(check: Check, low: int, high: int) -> Iterator[Finding]:

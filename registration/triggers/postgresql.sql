@@ -175,20 +175,39 @@ ON registration_creditentry FOR EACH ROW EXECUTE FUNCTION registration_only_adde
 CREATE OR REPLACE TRIGGER guard_history BEFORE UPDATE OR DELETE
 ON registration_historyentry FOR EACH ROW EXECUTE FUNCTION registration_only_added()
 -- next
--- Folds as registration/search.py does: the tables in braces come from there.
+-- Folds as registration/search.py does: the tables in braces come from there. Most letters are plain once their marks are
+-- gone, and the long tables are asked for the others alone.
+CREATE OR REPLACE FUNCTION registration_fold_letters(value text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    plain text := regexp_replace(normalize(value, NFKD), '[{marks}]', '', 'g');
+    letter text;
+BEGIN
+    plain := lower(plain COLLATE "C");
+    IF octet_length(plain) = char_length(plain) THEN RETURN plain; END IF;
+    FOREACH letter IN ARRAY string_to_array(regexp_replace(plain, '[\x01-\x7f]+', '', 'g'), NULL) LOOP
+        plain := replace(plain, letter, translate(letter, '{from}', '{to}'));
+    END LOOP;
+    RETURN {several_before}plain{several_behind};
+END $$
+-- next
 CREATE OR REPLACE FUNCTION registration_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN octet_length(value) = char_length(value) THEN lower(value COLLATE "C")
-        ELSE {several_before}translate(lower(regexp_replace(normalize(value, NFKD), '[{marks}]', '', 'g') COLLATE "C"),
-            '{from}', '{to}'){several_behind} END
+        ELSE registration_fold_letters(value) END
 $$
 -- next
-CREATE OR REPLACE FUNCTION registration_search_text(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT COALESCE(string_agg(' ' || left(word, {longest_word}), '' ORDER BY place), '') FROM (
-        SELECT word, MIN(place) AS place
-        FROM regexp_split_to_table(registration_fold(value), '[{separators}]+') WITH ORDINALITY AS split (word, place)
-        WHERE word <> '' GROUP BY word
-    ) AS words
-$$
+CREATE OR REPLACE FUNCTION registration_search_text(value text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    found text := '';
+    word text;
+BEGIN
+    FOREACH word IN ARRAY regexp_split_to_array(registration_fold(value), '[{separators}]+') LOOP
+        word := left(word, {longest_word});
+        IF word <> '' AND strpos(found || ' ', ' ' || word || ' ') = 0 THEN found := found || ' ' || word; END IF;
+    END LOOP;
+    RETURN found;
+END $$
 -- next
 CREATE OR REPLACE FUNCTION registration_search_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -13,6 +13,7 @@ from registration import triggers
 from registration.models import Conference, Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, RefundPart
 from registration.services.history import record
 from registration.services.refund import RefundService
+from registration.services.verify import Ledger
 from tests.registration.books import make_card_order, make_conference, make_order, make_refund, make_user
 
 pytestmark = pytest.mark.django_db
@@ -323,6 +324,58 @@ def test_a_newest_entry_that_was_replaced_shows(order: Order) -> None:
     record(order, "note_added")
 
     assert findings() == [f"order {order.reference}: entry 3 is missing"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"note": "Zoë said: “yes”\n\\", "b": "x", "amount": "1.00"},
+        {"reference": {"b": 1, "aa": [1, None, True]}, "by": "ñ"},
+        {},
+        {"credit": "given"},
+    ],
+)
+def test_facts_of_every_spelling_are_confirmed(facts: dict[str, Any], order: Order) -> None:
+    record(order, "note_added", facts=facts)
+    record(order, "note_added", facts=facts, actor=make_user())
+
+    assert "1 orders" in verify()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE registration_order SET billing_name = 'Grace Höpper' WHERE id = %s",
+        "UPDATE registration_order SET search_text = ' ada' WHERE id = %s",
+        "UPDATE registration_payment SET card_last4 = '9999' WHERE order_id = %s",
+    ],
+)
+def test_an_order_that_a_search_would_not_find_is_named(statement: str, order: Order) -> None:
+    by_hand(statement, order.pk)
+    assert findings() == [f"order {order.reference}: is not found by the words it has now; save it once more"]
+
+    order.refresh_from_db()
+    order.save()
+    assert "1 orders" in verify()
+
+
+def test_words_beside_an_order_are_compared_where_they_are_kept_apart(order: Order) -> None:
+    if connection.vendor == "postgresql":
+        assert "1 orders" in verify()
+        return
+    by_hand("UPDATE registration_ordersearch SET words = 'old' WHERE rowid = %s", order.pk)
+    assert findings() == [f"order {order.reference}: is not found by the words it has now; save it once more"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_connections_find_the_same_in_the_same_order(conference: Conference) -> None:
+    orders = [make_card_order(conference) for _number in range(5)]
+    with guards_off(), connection.cursor() as cursor:
+        cursor.execute("UPDATE registration_order SET reserved_amount = 1")
+
+    found = [str(finding) for finding in Ledger(chunk=1, connections=2).findings()]
+
+    assert found == [f"order {order.reference}: reserved is 1.00, its rows say 0.00" for order in orders]
 
 
 def test_a_missing_trigger_is_named() -> None:

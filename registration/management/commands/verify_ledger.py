@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from registration.services.verify import CHUNK, Ledger
 
@@ -16,9 +17,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="One JSON object for each line; the last is the sum.")
         parser.add_argument("--chunk", type=int, default=CHUNK, help="Orders or credits read at a time.")
+        at_once = 2 if connection.vendor == "postgresql" else 1
+        parser.add_argument("--connections", type=int, default=at_once, help="Connections that read at once.")
 
     def handle(self, **options: Any) -> None:
-        ledger, found = Ledger(chunk=options["chunk"]), 0
+        ledger, found = Ledger(chunk=options["chunk"], connections=options["connections"]), 0
         for finding in ledger.findings():
             found += 1
             self.stdout.write(json.dumps(finding._asdict()) if options["json"] else str(finding))
