@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from dashboard.order_beside import Beside, beside
 from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
+from dashboard.order_payments import PaymentEntry, payment_entries
+from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
 from dashboard.order_refunds import RefundEntry, refund_entries
 from dashboard.refund_outcome import verifying_text, verifying_title
-from dashboard.stripe_links import payment_url
 from dashboard.templatetags.desk import moment, person
 from registration.attention import explanation
 from registration.books import balances, gone_from, movements_of, paid_in
-from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment, Refund, RefundPart
+from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
-from registration.said import dispute_in_words
 from registration.sentences import sentence
 from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
 TOLD_IN_FULL = (OpenItem.Kind.BALANCE_LOW, OpenItem.Kind.UNSENT)
-HISTORY_PAGE = 30
-"""A history may grow long; its page does not."""
 POSITION_DIGITS = 10
 MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 HUES = {
@@ -63,19 +57,6 @@ class LineEntry:
     has_left: bool
 
 
-@dataclass(frozen=True)
-class PaymentEntry:
-    """A payment with what of it can still go back, without symbols."""
-
-    payment: Payment
-    reference: str
-    url: str
-    amount: str
-    left: str
-    has_left: bool
-    dispute: str
-
-
 class OrderPage:
     """One order for one member of staff."""
 
@@ -85,14 +66,7 @@ class OrderPage:
         self.order = order
         self.user = user
         self.conference = order.conference
-        prefetch_related_objects(
-            [order],
-            Prefetch("payments", Payment.objects.select_related("credit")),
-            Prefetch("refunds", Refund.objects.select_related("requested_by", "decided_by")),
-            Prefetch("refunds__parts", RefundPart.objects.select_related("credit")),
-            "refunds__lines",
-            Prefetch("open_items", OpenItem.objects.unresolved()),
-        )
+        self._beside = read_whole(order, user)
         order.has_credit = self.credit_left > 0  # type: ignore[attr-defined]
 
     @property
@@ -205,7 +179,7 @@ class OrderPage:
     @cached_property
     def payments(self) -> list[PaymentEntry]:
         """The payments, newest first."""
-        return [self._payment(payment) for payment in reversed(self.order.payments.all())]
+        return payment_entries(self.order)
 
     @cached_property
     def refunds(self) -> list[RefundEntry]:
@@ -235,10 +209,6 @@ class OrderPage:
         """The payments that Stripe does not let us refund."""
         return [entry.dispute for entry in self.payments if entry.dispute]
 
-    @cached_property
-    def _beside(self) -> Beside:
-        return beside(self.order, self.user)
-
     @property
     def credit_left(self) -> Decimal:
         """What the attendee could spend now."""
@@ -265,11 +235,8 @@ class OrderPage:
 
     @cached_property
     def history(self) -> list[HistoryEntry]:
-        """A page of what happened, newest first."""
-        entries = self.order.history.select_related("actor").order_by("-position")
-        if self._before:
-            entries = entries.filter(position__lt=self._before)
-        return list(entries[: HISTORY_PAGE + 1])
+        """A page of what happened and one entry more, newest first."""
+        return history_of(self.order, self._before)
 
     @property
     def timeline(self) -> list[dict[str, str]]:
@@ -302,35 +269,6 @@ class OrderPage:
         left = max(min(item.line_total - gone - moving, self.order.refundable_amount), ZERO)
         total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))
         return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0)
-
-    def _payment(self, payment: Payment) -> PaymentEntry:
-        left = payment.refundable_amount if usable(payment) else ZERO
-        known = payment.stripe_payment_intent_id or payment.stripe_charge_id or payment.reference
-        return PaymentEntry(
-            payment=payment,
-            reference=payment.credit.number if payment.credit else known,
-            url=payment_url(payment, self.conference),
-            amount=self._plain(payment.amount),
-            left=self._plain(left),
-            has_left=left > 0,
-            dispute=self._dispute(payment),
-        )
-
-    def _dispute(self, payment: Payment) -> str:
-        if not payment.is_disputed:
-            return ""
-        dispute = payment.dispute or {}
-        words = {
-            "instrument": payment.instrument,
-            "reason": dispute_in_words(str(dispute.get("reason") or "")) or _("no reason given"),
-            "status": dispute_in_words(str(dispute.get("status") or "")),
-        }
-        text = _("%(instrument)s: %(reason)s, %(status)s.") % words
-        due = dispute.get("due_by")
-        if not due:
-            return text
-        day = date_format(self.conference.localtime(datetime.fromtimestamp(due, UTC)), "DATE_FORMAT")
-        return _("%(text)s Evidence due %(day)s.") % {"text": text, "day": day}
 
     def _money(self, amount: Decimal) -> str:
         return format_money(amount, self.order.currency)

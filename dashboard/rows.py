@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django_tables2.rows import BoundRow
 
 from dashboard.tables import OrderTable
-from registration.json_rows import JSONRows, made_of, moment_of, rows_of
+from registration.json_rows import JSONRows, keep, made_of, moment_of, rows_of
 from registration.kept_query import NOW, KeptListing
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.money import quantize_money
@@ -88,14 +89,18 @@ def _order(row: Sequence[Any]) -> Order:
     order._state.fields_cache["user"] = made_of(get_user_model(), USER, related[: len(USER)])
     if len(related) > len(USER):
         order._state.fields_cache["conference"] = made_of(Conference, CONFERENCE, related[len(USER) :])
-    _keep(order, "payments", [_payment(order, each) for each in rows_of(payments)])
-    _keep(order, "open_items", [made_of(OpenItem, ITEM, each) for each in rows_of(items)])
-    _keep(order, "refunds", _refunds(order, rows_of(refunds)))
+    keep(order, "payments", [_payment(order, each) for each in _by_key(payments)])
+    keep(order, "open_items", [made_of(OpenItem, ITEM, each) for each in _by_key(items)])
+    keep(order, "refunds", _refunds(order, _by_key(refunds)))
     return order
 
 
 DETAILS = len(ORDER) + 4
 """Where in a row the details end, and the rows it points at begin."""
+
+
+def _by_key(text: str | None) -> list[list[Any]]:
+    return sorted(rows_of(text), key=itemgetter(0))
 
 
 def _payment(order: Order, row: list[Any]) -> Payment:
@@ -121,28 +126,5 @@ def _refunds(order: Order, rows: list[list[Any]]) -> list[Refund]:
             part[2] = quantize_money(part[2])
             parts[refund_id].append(made_of(RefundPart, PART, part))
     for refund_id, refund in refunds.items():
-        _keep(refund, "parts", parts[refund_id])
+        keep(refund, "parts", sorted(parts[refund_id], key=lambda part: part.pk))
     return list(refunds.values())
-
-
-def _keep(owner: Model, name: str, rows: list[Any]) -> None:
-    """Put rows where ``owner.name.all()`` finds them, as a prefetch would, but without a query of its own."""
-    model: Any = owner._meta.get_field(name).related_model
-    cache: dict[str, Any] = owner.__dict__.setdefault("_prefetched_objects_cache", {})
-    cache[name] = _kept(model, sorted(rows, key=lambda row: row.pk)) if rows else _nothing(model)
-
-
-def _kept(model: type[Model], rows: list[Any]) -> QuerySet[Any]:
-    """A queryset that was read already, made from an empty one: no rows of these will be asked for again."""
-    kept: QuerySet[Any] = object.__new__(QuerySet)
-    kept.__dict__.update(_nothing(model).__dict__, _result_cache=rows)
-    return kept
-
-
-@lru_cache(maxsize=16)
-def _nothing(model: type[Model]) -> QuerySet[Any]:
-    """Most orders of a page have no refund and no open item."""
-    nothing: QuerySet[Any] = QuerySet(model)
-    nothing._result_cache = []
-    nothing._prefetch_done = True  # type: ignore[attr-defined]
-    return nothing

@@ -15,7 +15,7 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from registration.json_rows import made_of
-from registration.kept_query import WHERE, WHO, KeptQuery
+from registration.kept_query import WHERE, WHO, KeptQuery, made_or_none
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import quantize_money
 
@@ -83,14 +83,13 @@ def _with_balances(rows: list[Any], balance: Decimal) -> list[Movement]:
 
 def _entry(row: Sequence[Any]) -> CreditEntry:
     values = iter(row)
-    own, credit, order, person = ([*islice(values, len(names))] for names in (ENTRY, CREDIT, ORDER, PERSON))
     entry: CreditEntry = made_of(
         CreditEntry,
         ENTRY,
-        own,
-        credit=made_of(Credit, CREDIT, credit),
-        order=made_of(Order, ORDER, order) if order[0] else None,
-        actor=made_of(get_user_model(), PERSON, person) if person[0] else None,
+        [*islice(values, len(ENTRY))],
+        credit=made_or_none(Credit, CREDIT, values),
+        order=made_or_none(Order, ORDER, values),
+        actor=made_or_none(get_user_model(), PERSON, values),
     )
     return entry
 
