@@ -90,12 +90,13 @@ class OrderFilter(django_filters.FilterSet):
 
     @property
     def finds_too_many(self) -> bool:
-        """Whether the search or the method alone finds so many orders that nobody should count them."""
+        """Whether the search, the method or the items alone find so many orders that nobody should count them."""
         if self._search is None and (asked := self.read.get("q")):
             self._search = search(self.conference, asked)
-        method = self.read.get("method")
+        method, attention = self.read.get("method"), self.read.get("attention")
         is_common = self._search is not None and self._search.is_common
-        return is_common or (bool(method) and self._few_paid_by(str(method)) is None)
+        is_common = is_common or (bool(method) and self._few_paid_by(str(method)) is None)
+        return is_common or (bool(attention) and self._few_needing(str(attention)) is None)
 
     def only_refundable(self, queryset: QuerySet[Order], _name: str, value: bool) -> QuerySet[Order]:
         """Keep orders with something left to give back, or those without."""
@@ -103,10 +104,10 @@ class OrderFilter(django_filters.FilterSet):
 
     def needing(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders somebody should look at."""
-        items = OpenItem.objects.unresolved().filter(conference=self.conference, order__isnull=False)
-        items = items if value == ANY else items.filter(kind=value)
-        few = self._orders_of(f"attention {value}", items)
-        return queryset.filter(Exists(items.filter(order=OuterRef("pk"))) if few is None else Q(pk__in=few))
+        few = self._few_needing(value)
+        return queryset.filter(
+            Exists(self._items(value).filter(order=OuterRef("pk"))) if few is None else Q(pk__in=few)
+        )
 
     def paid_by(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders with money that arrived this way."""
@@ -116,6 +117,13 @@ class OrderFilter(django_filters.FilterSet):
 
     def _few_paid_by(self, method: str) -> list[int] | None:
         return self._orders_of(f"method {method}", Payment.objects.captured().filter(method=method))
+
+    def _few_needing(self, kind: str) -> list[int] | None:
+        return self._orders_of(f"attention {kind}", self._items(kind))
+
+    def _items(self, kind: str) -> QuerySet[OpenItem]:
+        items = OpenItem.objects.unresolved().filter(conference=self.conference, order__isnull=False)
+        return items if kind == ANY else items.filter(kind=kind)
 
     def _orders_of(self, name: str, rows: QuerySet[Any]) -> list[int] | None:
         """The orders that these rows belong to, where they are few; None where it is quicker to look along the list.

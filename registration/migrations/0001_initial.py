@@ -554,6 +554,10 @@ class Migration(migrations.Migration):
             model_name='openitem',
             index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['conference', 'kind', 'opened_at'], name='open_item_unresolved'),
         ),
+        migrations.AddIndex(
+            model_name='openitem',
+            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['conference', 'opened_at', 'id'], name='open_item_oldest'),
+        ),
         migrations.AddConstraint(
             model_name='openitem',
             constraint=models.UniqueConstraint(condition=models.Q(('resolved_at__isnull', True)), fields=('conference', 'kind', 'subject'), name='open_item_once_while_open'),

@@ -81,7 +81,12 @@ class OpenItem(models.Model):
                 fields=["conference", "kind", "opened_at"],
                 condition=Q(resolved_at__isnull=True),
                 name="open_item_unresolved",
-            )
+            ),
+            models.Index(
+                fields=["conference", "opened_at", "id"],
+                condition=Q(resolved_at__isnull=True),
+                name="open_item_oldest",
+            ),
         ]
 
     def __str__(self) -> str:
