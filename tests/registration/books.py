@@ -19,7 +19,7 @@ from registration.models import (
     RefundPart,
     StripeEvent,
 )
-from registration.sentences import sentence
+from registration.sentences import PATTERNS, sentence
 from registration.services.verify import Ledger
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def assert_books_agree() -> None:
 
 
 ENTRY_FACTS = frozenset(
-    "amount currency instrument cause credit reason due number destination refundable note fee proposer stripe_id"
-    " payment_intent_id charge_id refund_id".split()
+    "amount currency instrument cause credit reason due due_by number destination refundable note fee proposer"
+    " stripe_id payment_intent_id charge_id refund_id dispute_id status".split()
 )
 ITEM_FACTS = frozenset(
     "amount currency cause reason refunded paid part since why due_by available short waiting asked_at"
-    " payment_intent_id charge_id refund_id difference ours theirs fingerprint beyond_repair".split()
+    " payment_intent_id charge_id refund_id dispute_id status difference ours theirs fingerprint beyond_repair".split()
 )
 
 
@@ -142,7 +142,9 @@ def assert_everything_is_told() -> None:
     for entry in HistoryEntry.objects.all():
         assert set(entry.facts) <= ENTRY_FACTS, (entry.kind, set(entry.facts) - ENTRY_FACTS)
         assert_whole(sentence(entry), entry.facts)
+        assert entry.kind in PATTERNS, entry.kind
         assert entry.facts.get("amount") or not entry.kind.startswith(("refund", "credit", "payment")), entry.kind
+        assert entry.facts.get("credit") or not entry.kind.startswith("credit_"), entry.kind
     for item in OpenItem.objects.exclude(facts={}):
         assert set(item.facts) <= ITEM_FACTS, (item.kind, set(item.facts) - ITEM_FACTS)
         assert_whole(explanation(item), item.facts)

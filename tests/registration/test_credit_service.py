@@ -12,7 +12,7 @@ from registration.sentences import sentence
 from registration.services.credit import CreditService
 from registration.services.errors import CreditIssuedBefore, RefundError, StaleCredit
 from registration.services.verify import Ledger
-from tests.registration.books import make_conference, make_order, make_user
+from tests.registration.books import assert_books_agree, make_conference, make_order, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +115,35 @@ def test_time_ends_a_credit_once(credit: Credit) -> None:
     entry = credit.entries.get(kind=CreditEntry.Kind.EXPIRED)
     assert (entry.amount, entry.actor) == (Decimal("-50.00"), None)
     assert list(Ledger().findings()) == []
+
+
+def test_the_orders_timeline_tells_of_each_step(credit: Credit) -> None:
+    grace = make_user("grace")
+    later = timezone.now() + timedelta(days=900)
+    CreditService.adjust(credit, amount=Decimal("-20.00"), reason="Typed wrong", staff_user=grace)
+    CreditService.extend(credit, expires_at=later, reason="Asked", staff_user=grace)
+    CreditService.void(credit, reason="Given by mistake", staff_user=grace)
+    gone = CreditService.issue(
+        make_user(),
+        credit.conference,
+        amount=Decimal("5.00"),
+        reason="Sorry",
+        staff_user=None,
+        source_order=credit.source_order,
+    )
+    Credit.objects.filter(pk=gone.pk).update(expires_at=timezone.now())
+    CreditService.expire_due()
+
+    assert credit.source_order is not None
+    assert [sentence(entry) for entry in credit.source_order.history.order_by("position")] == [
+        f"{credit.number} issued, $50.00",
+        f"grace adjusted {credit.number} by −$20.00: Typed wrong",
+        f"grace extended {credit.number}",
+        f"{credit.number} voided, $30.00",
+        f"{gone.number} issued, $5.00",
+        f"{gone.number} expired with $5.00 left",
+    ]
+    assert_books_agree()
 
 
 @pytest.mark.trap(25, 43)

@@ -5,6 +5,7 @@ import pytest
 from registration.models import Conference, OpenItem
 from registration.services import events
 from tests.registration.books import (
+    assert_books_agree,
     control,
     make_card_order,
     make_conference,
@@ -46,6 +47,9 @@ def test_a_dispute_is_kept_on_the_payment(
     assert payment.dispute["due_by"] == dispute["evidence_details"]["due_by"]
     assert OpenItem.objects.unresolved().get().kind == OpenItem.Kind.DISPUTED
     assert [entry.kind for entry in order.history.all()] == ["dispute_opened"]
+    events.process(store(conference, "charge.dispute.updated", dispute, "evt_2"))
+    assert order.history.count() == 1, "the same is no news"
+    assert_books_agree()
 
 
 @pytest.mark.trap(31)
@@ -61,6 +65,33 @@ def test_a_won_dispute_opens_the_payment_again(conference: Conference, sandbox: 
     assert not order.payments.get().is_disputed
     assert not OpenItem.objects.unresolved().exists()
     assert [entry.kind for entry in order.history.all()] == ["dispute_closed"]
+    assert_books_agree()
+
+
+@pytest.mark.trap(33)
+def test_a_dispute_lost_without_a_refund_went_out_once(conference: Conference, sandbox: "SandboxServer") -> None:
+    seed(sandbox)
+    order = make_card_order(conference)
+    dispute = control(sandbox, "charges/ch_sim_1/dispute")
+    events.process(store(conference, "charge.dispute.created", dispute))
+    control(sandbox, f"disputes/{dispute['id']}/close", status="lost")
+
+    events.process(store(conference, "charge.dispute.closed", dispute, "evt_2"))
+
+    assert not OpenItem.objects.unresolved().exists()
+    assert order.payments.get().is_disputed, "nothing of it can be refunded any more"
+    assert_books_agree()
+
+
+@pytest.mark.trap(33)
+def test_an_open_dispute_after_a_refund_is_only_a_dispute(conference: Conference, sandbox: "SandboxServer") -> None:
+    seed(sandbox)
+    make_refund(make_card_order(conference), "40.00", "succeeded", "re_before")
+    dispute = control(sandbox, "charges/ch_sim_1/dispute")
+
+    events.process(store(conference, "charge.dispute.created", dispute))
+
+    assert OpenItem.objects.unresolved().get().kind == OpenItem.Kind.DISPUTED
 
 
 @pytest.mark.trap(33)

@@ -100,6 +100,20 @@ def test_only_a_refund_that_waits_can_be_asked_for(failed: RefundPart, kind: str
         check_now(item)
 
 
+def test_all_that_was_paid_can_be_paid_by_hand(sandbox: "SandboxServer") -> None:
+    order = card_order(sandbox)
+    RefundService.create_refund(order, amount=Decimal("100.00"), destination=CARD)
+    part = RefundPart.objects.get()
+    control(sandbox, f"refunds/{part.stripe_refund_id}/fail")
+    resolve_refund(part.refund)
+
+    pay_by_hand_instead(part, reference="SEPA 7", staff_user=make_user("grace"))
+
+    order.refresh_from_db()
+    assert (order.status, order.refundable_amount) == (Order.Status.REFUNDED, Decimal("0.00"))
+    assert_books_agree()
+
+
 @pytest.mark.trap(7)
 def test_a_transfer_is_recorded_once_however_much_is_left(failed: RefundPart) -> None:
     grace = make_user("grace")

@@ -153,6 +153,9 @@ def test_an_empty_id_is_refused_before_it_becomes_a_list(sandbox: "SandboxServer
     [
         ("charge_not_refundable", None, "Offer credit or a bank transfer"),
         ("charge_disputed", None, "disputed"),
+        ("refund_disputed_payment", None, "disputed"),
+        ("charge_already_refunded", None, "already refunded"),
+        ("livemode_mismatch", None, "mode"),
         ("resource_missing", None, "another account"),
         (None, "amount", "less left on this payment"),
         ("something_new", None, "No money moved"),
