@@ -26,6 +26,7 @@ PIECES = {
     "order_menu",
     "changes",
     "order_export",
+    "order_history_export",
     "order_account_export",
     "books_export",
     "books_movements",
