@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from dashboard.permissions import conferences_seen_by
 from registration.kept_query import WHICH, KeptRows
 from registration.models import Conference, Order, Refund
+from registration.roles import ROLES, role_in_words
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
@@ -33,12 +34,22 @@ def requires(
         @wraps(view)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if not request.user.has_perm(permission):
-                raise PermissionDenied
+                raise PermissionDenied(why_not(permission))
             return view(request, *args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def why_not(permission: str) -> str:
+    """Which of the roles may do what somebody may not; empty when only a group of the house's own may."""
+    roles = [role_in_words(name) for name, codenames in ROLES.items() if permission.partition(".")[2] in codenames]
+    if not roles:
+        return ""
+    if len(roles) == 1:
+        return _("This needs the role %(role)s.") % {"role": roles[0]}
+    return _("This needs the role %(roles)s or %(last)s.") % {"roles": ", ".join(roles[:-1]), "last": roles[-1]}
 
 
 def conferences_of(request: HttpRequest) -> list[Conference]:

@@ -22,8 +22,8 @@ from dashboard.forms.attention import (
     TakeBackForm,
     TransferForm,
 )
+from dashboard.names import attendee_name
 from dashboard.paging import keyset_page
-from dashboard.refund_panel import attendee_name
 from dashboard.templatetags.desk import look_of
 from registration.attention import advice, amount_of, explanation
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart

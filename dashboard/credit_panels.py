@@ -191,6 +191,7 @@ def issue_context(form: IssueForm, attendee: Any, nonce: str, *, problem: str = 
         "back": reverse("attendee_detail", args=[attendee.pk]) + query,
         "back_label": person(attendee),
         "heading": _("Issue goodwill credit"),
+        "crumb": _("Issue credit"),
         "piece": "dashboard/credits/_issue.html",
         "problem": problem or _first_error(form),
         "problem_title": title or _("No credit was issued."),
@@ -215,6 +216,7 @@ def _issue_preview(form: IssueForm, attendee: Any) -> Context:
 def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str = "") -> Context:
     """The panel that changes a credit; ``name`` is "adjust", "extend" or "void"."""
     headings = {"adjust": _("Adjust %(number)s"), "extend": _("Extend %(number)s"), "void": _("Void %(number)s")}
+    crumbs = {"adjust": _("Adjust credit"), "extend": _("Extend credit"), "void": _("Void credit")}
     return {
         "credit": credit,
         "form": form,
@@ -225,6 +227,7 @@ def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str 
         "back": reverse("credit_detail", args=[credit.pk]),
         "back_label": credit.number,
         "heading": headings[name] % {"number": credit.number},
+        "crumb": crumbs[name],
         "piece": f"dashboard/credits/_{name}.html",
         "problem": problem or _first_error(form),
         "problem_title": _("Nothing was changed."),

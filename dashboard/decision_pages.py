@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.refund_panel import attendee_name, first_name, money, preview_rows
+from dashboard.names import attendee_name, first_name
+from dashboard.refund_panel import money, preview_rows
 from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Refund
 from registration.models.refund import State

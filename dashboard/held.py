@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from dashboard.refund_panel import attendee_name, money, where
+from dashboard.names import attendee_name
+from dashboard.refund_panel import money, where
 from registration.models import Order, Refund
 
 SESSION_KEY = "held_refunds"

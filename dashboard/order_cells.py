@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import order_address
+from dashboard.names import attendee_email, attendee_name
 from dashboard.order_facts import Action, bar_of, second_line, settled_amount, useful_action
 from dashboard.templatetags.desk import Ages, look_of
 from dashboard.templatetags.icons import icon
@@ -70,8 +71,7 @@ class OrderCells:
 
     def _name_cell(self, order: Order) -> str:
         """Name and email, as billed or else as the account has them."""
-        name = order.billing_name or order.user.get_full_name() or order.user.get_username()
-        email = order.billing_email or order.user.email
+        name, email = attendee_name(order), attendee_email(order)
         return (
             f'<td role="cell" class="c-name"><span>{escape(name)}</span><span class="sub">{escape(email)}</span></td>'
         )

@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.names import attendee_email, attendee_name
 from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
 from dashboard.order_payments import PaymentEntry, payment_entries
 from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
@@ -55,6 +56,7 @@ class LineEntry:
     left: str
     has_refunded: bool
     has_left: bool
+    why_nothing: str
 
 
 class OrderPage:
@@ -72,12 +74,12 @@ class OrderPage:
     @property
     def attendee(self) -> str:
         """The name on the order, or the account's."""
-        return self.order.billing_name or person(self.order.user)
+        return attendee_name(self.order)
 
     @property
     def email(self) -> str:
         """The address on the order, or the account's."""
-        return self.order.billing_email or self.order.user.email
+        return attendee_email(self.order)
 
     @cached_property
     def reason(self) -> str:
@@ -268,7 +270,18 @@ class OrderPage:
         # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
         left = max(min(item.line_total - gone - moving, self.order.refundable_amount), ZERO)
         total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))
-        return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0)
+        why = "" if left or moving else self._why_nothing(item, gone)
+        return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0, why)
+
+    def _why_nothing(self, item: OrderLineItem, gone: Decimal) -> str:
+        """Why nothing of a line can go back."""
+        if item.line_total <= 0:
+            return _("Free of charge")
+        if gone >= item.line_total:
+            return _("All of it was refunded")
+        if self.order.status == Order.Status.PENDING:
+            return _("Not paid in full yet")
+        return _("Nothing is left to refund on this order")
 
     def _money(self, amount: Decimal) -> str:
         return format_money(amount, self.order.currency)

@@ -14,12 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from dashboard import plots
-from dashboard.refund_panel import attendee_name
+from dashboard.names import attendee_name
 from dashboard.spans import DAY, Span, spans_of, unit_of, weeks_until
 from registration import figures
-from registration.attention import explanation
+from registration.attention import in_short
 from registration.models import Conference
 from registration.money import ZERO, format_amount, format_money
 from registration.said import reason_in_words
@@ -121,7 +122,13 @@ class Overview:
         return {
             "plot": plots.bars(stacks, self._short),
             "highest": {"label": highest[0].label, "amount": self._money(sum(_amounts(highest[1]), ZERO))},
-            "heads": [_("From"), _("Succeeded"), _("On its way"), _("Failed or cancelled"), _("Of it as credit")],
+            "heads": [
+                pgettext("period", "From"),
+                _("Succeeded"),
+                _("On its way"),
+                _("Failed or cancelled"),
+                _("Of it as credit"),
+            ],
             "is_empty": not any(amount for _span, moved in rows for amount in _amounts(moved)),
             "rows": [(span.label, *map(self._plain, (*_amounts(moved), moved.as_credit))) for span, moved in rows],
         }
@@ -194,7 +201,7 @@ class Overview:
             "count": sum(count for _days, _amount, count in ages),
             "expiring": self._money(soon) if soon else "",
             "plot": plots.line(points, self._short, "violet"),
-            "heads": [_("From"), _("Owed")],
+            "heads": [pgettext("period", "From"), _("Owed")],
             "rows": [(label, self._plain(amount)) for label, amount in points],
             "ages": self._shares([(_age(index), amount, count) for index, (_days, amount, count) in enumerate(ages)]),
         }
@@ -225,7 +232,7 @@ class Overview:
                 "item": item,
                 "order": item.refund.order,
                 "attendee": attendee_name(item.refund.order),
-                "what": explanation(item),
+                "what": in_short(item),
                 "amount": self._plain(item.refund.amount),
             }
             for item in figures.stuck_items(self.conference)[:MOST_STUCK]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from dashboard.forms.refund import RefundForm
+from dashboard.names import attendee_name
 from dashboard.templatetags.desk import moment, person
 from registration.models.refund import ACCEPTED, State
 from registration.money import format_money
@@ -86,5 +87,5 @@ def _echo(each: Similar) -> Echo:
     who = person(refund.requested_by) if refund.requested_by else str(refund.get_source_display())
     words = [refund.order.reference, str(refund.get_state_display()), who, moment(refund.created_at)]
     if not each.same_person:
-        words.insert(1, refund.order.billing_name or person(refund.order.user))
+        words.insert(1, attendee_name(refund.order))
     return Echo(refund.number, reverse("refund_detail", args=[refund.pk]), ", ".join(words))

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
 
 from dashboard.held import Held, held, remember
-from dashboard.refund_panel import attendee_name, money, where
+from dashboard.names import attendee_name
+from dashboard.refund_panel import money, where
 from dashboard.rows import row_for
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING, State
-from registration.sentences import ended_because
+from registration.sentences import came_back, ended_because
 
 Channel = RefundPart.Channel
 
@@ -202,6 +203,8 @@ def ended_title(refund: Refund) -> str:
         return _("The refund was not approved")
     if refund.state == State.CANCELED:
         return _("The refund was cancelled")
+    if came_back(refund):
+        return _("The refund did not reach the attendee")
     return _("Stripe refused the refund")
 
 
@@ -223,7 +226,7 @@ def verifying_text(refund: Refund) -> str:
 def refused_text(refund: Refund) -> str:
     """The cause in words, whether money moved, what to do now."""
     cause = (ended_because(refund) or str(State(refund.state).label)).rstrip(".")
-    moved = _("No money moved.")
+    moved = _("The money is back with us.") if came_back(refund) else _("No money moved.")
     told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
     if refund.state != State.FAILED:
         return told

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 
 from dashboard.forms.refund import ManualForm
 from dashboard.held import held
+from dashboard.names import attendee_name
 from dashboard.order_page import TOLD_IN_FULL
 from dashboard.paging import PAGE_SIZE, keyset_page
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
-from dashboard.refund_panel import attendee_name, money, where
+from dashboard.refund_panel import money, where
 from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
@@ -114,7 +115,9 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
     """Everything known about one refund, and what can be done about it."""
     order = refund.order
     may_act = request.user.has_perm("registration.refund_order")
-    parts = list(refund.parts.select_related("payment__credit", "credit", "payment__order"))
+    wanted = RefundPart.objects.select_related("payment__credit", "credit", "payment__order")
+    prefetch_related_objects([refund], Prefetch("parts", wanted))
+    parts = list(refund.parts.all())
     history = order.history.filter(refund=refund).select_related("actor").order_by("-position")
     return {
         **result_context(refund),

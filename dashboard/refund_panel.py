@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.forms.refund import RefundForm
+from dashboard.names import attendee_name, first_name
 from dashboard.radar import radar_context
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
@@ -170,16 +171,6 @@ def _anchor(form: RefundForm, name: str) -> str:
     if name == "lines" and form.line_rows:
         return f"id_lines_{form.line_rows[0].line_item.pk}"
     return {"mode": "id_mode_full", "destination": "id_destination_CARD"}.get(name, f"id_{name}")
-
-
-def attendee_name(order: Order) -> str:
-    """The name on the order, else the account's."""
-    return order.billing_name or order.user.get_full_name() or order.billing_email or order.user.get_username()
-
-
-def first_name(order: Order) -> str:
-    """How the panel speaks of the attendee."""
-    return attendee_name(order).split()[0] if attendee_name(order).split() else _("The attendee")
 
 
 def money(order: Order, amount: Decimal) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,7 +16,7 @@ from registration import comparison_words
 from registration.models import OpenItem, Order
 from registration.money import format_money
 from registration.said import DISPUTE_REASONS, dispute_in_words
-from registration.sentences import cause_in_words
+from registration.sentences import cause_in_words, check_count
 
 Kind = OpenItem.Kind
 
@@ -74,6 +75,18 @@ def explanation(item: OpenItem) -> str:
         return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
+
+
+def in_short(item: OpenItem) -> str:
+    """What happened, beside the kind and the amount of an item that is about a refund."""
+    parts = [part for part in item.refund.parts.all() if f"part:{part.pk}" == item.subject] if item.refund else []
+    if item.kind == Kind.FAILED:
+        return capfirst(cause_in_words(str(item.facts.get("cause") or "")))
+    if item.kind == Kind.UNCONFIRMED and parts:
+        return _("Stripe did not answer, %(checks)s") % {"checks": check_count(parts[0])}
+    if item.kind == Kind.SLOW:
+        return _("At Stripe longer than usual")
+    return explanation(item)
 
 
 def advice(item: OpenItem) -> str:

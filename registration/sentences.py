@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -242,7 +243,13 @@ def ended_because(refund: Refund) -> str:
         return _("Withdrawn by whoever proposed it.")
     if refund.state == State.CANCELED and not any(part.sent_at for part in refund.parts.all()):
         return _("Taken back before it was sent.")
-    return ""
+    causes = [part.failure_reason for part in refund.parts.all() if part.state == State.FAILED and part.failure_reason]
+    return capfirst(cause_in_words(causes[0])) + "." if causes else ""
+
+
+def came_back(refund: Refund) -> bool:
+    """Whether it failed after Stripe had accepted it. Reads ``refund.parts``."""
+    return refund.state == State.FAILED and any(part.accepted_at for part in refund.parts.all())
 
 
 def waits_for_a_hand(refund: Refund) -> bool:

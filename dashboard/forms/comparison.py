@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from registration.services.compare_nightly import LOOKS_BACK
 
@@ -18,7 +19,7 @@ def _day_input() -> forms.DateInput:
 class ComparisonForm(forms.Form):
     """From when on, and up to when; both days included."""
 
-    since = forms.DateField(required=False, label=_("From"), widget=_day_input())
+    since = forms.DateField(required=False, label=pgettext_lazy("period", "From"), widget=_day_input())
     until = forms.DateField(required=False, label=_("Up to"), widget=_day_input())
 
     def __init__(self, *args: Any, **options: Any) -> None:

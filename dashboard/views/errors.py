@@ -11,7 +11,9 @@ from dashboard.views.account import came_from
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say who is signed in, what is missing and that nothing was changed."""
-    return render(request, "403.html", {"exception": str(exception)}, status=403)
+    asked = request.resolver_match.kwargs if request.resolver_match else {}
+    context = {"exception": str(exception), "reference": asked.get("reference", "")}
+    return render(request, "403.html", context, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

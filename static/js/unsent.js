@@ -1,5 +1,6 @@
-// A form whose session ended under it: what was typed waits in this tab until somebody has signed in again.
+// A form whose session ended under it, or that is reloaded: what was typed waits in this tab until it is there again.
 const KEY = "unsent";
+const RELOADED = "reloaded";
 const KINDS = ":is(input, select, textarea):not([type=hidden], [type=password], [type=file], [type=submit])";
 
 const forms = (action) => [...document.querySelectorAll("form[method=post]")].filter((form) => form.getAttribute("action") === action);
@@ -34,6 +35,12 @@ document.addEventListener("submit", (event) => {
   if (event.target.matches("form[method=post]:not([hx-post])") && document.querySelector(".shell")) keep(event.target);
 });
 
+// A form that is a page of its own is there again after a reload; one in the drawer was closed by it.
+window.addEventListener("pagehide", () => {
+  const form = document.querySelector(".drawer-page form[method=post]");
+  if (form && !sessionStorage.getItem(KEY) && fields(form).some(isTouched)) keep(form, RELOADED);
+});
+
 function fill(form, typed) {
   form.closest("details")?.setAttribute("open", "");
   for (const [name, value, on] of typed) {
@@ -58,5 +65,7 @@ window.addEventListener("load", () => {
   if (!kept) return;
   if (document.querySelector("[data-not-sent]")) return sessionStorage.setItem(KEY, JSON.stringify({ ...kept, met: true }));
   sessionStorage.removeItem(KEY);
-  if (kept.met) restore(kept);
+  if (kept.met === true) return restore(kept);
+  const form = performance.getEntriesByType("navigation")[0]?.type === "reload" && forms(kept.action)[kept.at];
+  if (kept.met === RELOADED && form) fill(form, kept.typed);
 });

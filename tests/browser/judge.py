@@ -8,8 +8,11 @@ from playwright.sync_api import Locator, Page, expect
 WIDTHS = (1440, 820, 390)
 ZOOMED = (720, 640, 320)
 """What a browser lays out on a wide and a usual screen at 200 per cent, and the narrowest there is."""
-# Only colours differ in the dark.
-THEMES: dict[Any, tuple[str, ...]] = {"light": (), "dark": ("color-contrast", "link-in-text-block")}
+THEMES: tuple[Any, ...] = ("light", "dark")
+LARGE_TEXT = "200%"
+"""Only the letters, and what is measured in them: what a browser does for who asks for larger text."""
+LARGE_TEXT_WIDTHS = (1440, 820)
+"""A telephone with doubled letters has less room than the narrowest screen that pages bend to."""
 LAYOUT_SHIFTS = """
 () => new Promise(resolve => {
   let sum = 0;
@@ -69,9 +72,9 @@ class Judge:
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
     def _ask_axe(self, name: str, within: str = "") -> None:
-        for theme, rules in THEMES.items():
+        for theme in THEMES:
             self.page.emulate_media(color_scheme=theme)
-            self._note(f"{name}, {theme}", self.find_breaches(self.page, *rules, within=within))
+            self._note(f"{name}, {theme}", self.find_breaches(self.page, within=within))
         self.page.emulate_media(color_scheme="light")
 
     def visit(self, name: str, address: str) -> None:
@@ -86,6 +89,11 @@ class Judge:
         for width in ZOOMED:
             self.page.set_viewport_size({"width": width, "height": 450})
             self._refuse_sideways(f"{name}, {width} px")
+        self.page.evaluate(f"document.documentElement.style.fontSize = '{LARGE_TEXT}'")
+        for width in LARGE_TEXT_WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            self._refuse_sideways(f"{name}, {width} px, text doubled")
+        self.page.evaluate("document.documentElement.style.fontSize = ''")
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         self.page.emulate_media(forced_colors="active")
         self._note(f"{name}, forced colours, no edge", self.page.evaluate(UNSEEN_IN_FORCED_COLOURS))

@@ -164,3 +164,32 @@ def test_stripe_does_not_answer(
     expect(page.get_by_role("main")).to_contain_text("Succeeded")
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
     assert_books_agree()
+
+
+def test_a_reload_keeps_what_was_typed(page: Page, sam: Any, paid_order: Order) -> None:
+    sign_in(page, sam)
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    page.get_by_text("Custom", exact=True).click()
+    page.get_by_label("Custom amount").fill("12.50")
+    page.get_by_label("Internal note").fill("Missed the train")
+    nonce = page.locator("[name=nonce]").input_value()
+
+    page.reload()
+
+    expect(page.get_by_label("Custom amount")).to_have_value("12.50")
+    expect(page.get_by_label("Internal note")).to_have_value("Missed the train")
+    expect(page.get_by_role("button", name="Refund €12.50")).to_be_visible()
+    assert page.locator("[name=nonce]").input_value() != nonce
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    expect(page.get_by_label("Internal note")).to_have_value("")
+
+
+def test_in_german_the_symbol_stands_behind_the_amount(page: Page, sam: Any, paid_order: Order) -> None:
+    sign_in(page, sam)
+    page.context.add_cookies([{"name": "django_language", "value": "de", "url": page.url}])
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    page.locator("label:has(#id_mode_custom)").click()
+
+    field, symbol = page.locator("#id_amount"), page.locator(".input-money:has(#id_amount) .input-group-text")
+
+    assert (symbol.bounding_box() or {})["x"] > (field.bounding_box() or {})["x"]

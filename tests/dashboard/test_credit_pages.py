@@ -267,6 +267,6 @@ def test_support_may_not_change_a_credit(name: str, sam_client: Client, credit: 
 def test_forms_are_pages_of_their_own_without_a_script(name: str, grace_client: Client, credit: Credit) -> None:
     text = text_of(grace_client.get(reverse(name, args=[credit.pk])))
 
-    assert "<h1>" in text
+    assert "<h1" in text
     assert credit.number in text
     assert 'name="reason"' in text

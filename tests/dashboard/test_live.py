@@ -221,3 +221,16 @@ def test_every_page_says_where_it_stands(linus_client: Client, order: Order) -> 
         assert 'data-mark="' in text
     swapped = linus_client.get("/orders/?q=ada", headers={"HX-Request": "true", "HX-Target": "orders"})
     assert json.loads(swapped["HX-Trigger"]) == {"live:newest": {"newest": order.pk}}
+
+
+def test_a_page_that_draws_itself_anew_leaves_messages_to_one_that_shows_them(
+    grace_client: Client, order: Order
+) -> None:
+    page = f"/orders/{order.reference}/"
+    grace_client.post(f"{page}notes/new/", {"text": "Called twice"})
+
+    redrawn = grace_client.get(page, headers={"HX-Request": "true", "HX-Trigger": "live"}).content.decode()
+    shown = grace_client.get(page).content.decode()
+
+    assert "Note saved" not in redrawn
+    assert "Note saved" in shown

@@ -21,6 +21,7 @@ from registration.models import (
     RefundPart,
 )
 from registration.services.notes import add_note
+from registration.services.refund import RefundService
 from tests.cast import make_credit, make_order, pay
 
 
@@ -217,3 +218,25 @@ def test_a_long_history_pages(grace_client: Client, grace: Any, order: Order) ->
     assert older.older_url == ""
     assert grace_client.get(older.newest_url).context["page"].timeline == newest.timeline
     assert grace_client.get(f"{url}?before=x").context["page"].timeline == newest.timeline
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"paid": "80.00", "items": {"Dinner": "80.00", "Sticker": "0.00"}}, "Free of charge"),
+        ({"total": "80.00", "items": {"Dinner": "80.00"}}, "Not paid in full yet"),
+        ({"total": "80.00", "items": {"Dinner": "80.00"}, "status": "CANCELLED"}, "Nothing is left to refund"),
+    ],
+)
+def test_a_line_with_nothing_left_says_why(grace_client: Client, new_order: Any, fields: Any, why: str) -> None:
+    assert why in page_of(grace_client, new_order(**fields))
+
+
+def test_a_line_that_went_back_says_so(grace_client: Client, new_order: Any) -> None:
+    order = new_order(paid="80.00", items={"Dinner": "50.00", "Tour": "30.00"})
+    line = order.line_items.get(description="Dinner")
+    RefundService.create_refund(
+        order, amount=Decimal("50.00"), destination="CREDIT", line_amounts={line.pk: Decimal("50.00")}
+    )
+
+    assert page_of(grace_client, order).count("All of it was refunded") == 1

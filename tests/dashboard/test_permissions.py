@@ -254,3 +254,11 @@ def test_a_colleague_without_a_role_may_nothing(conference: Conference, things: 
     client = client_of(walker)
     free = {"home", "conference_switch", "keys_set"}
     assert {name for name in MAY if visit(client, things, name).status_code != 403} == free
+
+
+def test_a_refusal_names_the_roles_that_may_and_leads_back(linus_client: Client, things: Things) -> None:
+    page = linus_client.get(things.url("refund_create")).content.decode()
+
+    assert "This needs the role Support or Finance." in page
+    assert f"Back to {things.order.reference}" in page
+    assert "This needs the role Finance." in linus_client.get("/overview/").content.decode()
