@@ -251,8 +251,8 @@ class OrderList:
         orders, columns = self._narrowed(CHIP_PARAMETERS), ("status", "refundable_amount")
         if not self._is_searched:
             return capped_each(orders, conditions, columns), None
-        # What is searched for and not common is found by its keys, whatever else is asked.
-        are_few = "q" in self.asked
+        # What these find is common, or found by its keys, whatever else is asked.
+        are_few = not self.asked.keys().isdisjoint(("q", "method", "attention"))
         return counted_together(orders.order_by(), conditions, columns, whole="all", are_few=are_few)
 
     @property
