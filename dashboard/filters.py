@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,17 +56,26 @@ class OrderFilter(django_filters.FilterSet):
         model = Order
         fields: list[str] = []
 
-    def __init__(self, *args: Any, conference: Conference, **options: Any) -> None:
+    def __init__(self, asked: Mapping[str, str], *args: Any, conference: Conference, **options: Any) -> None:
         """Days begin and end where the conference is."""
-        super().__init__(*args, **options)
+        super().__init__(asked, *args, **options)
         self.zone = ZoneInfo(conference.timezone)
-        for name in ("least", "most"):
-            self.form.fields[name].set_currency(conference.currency)
         self.conference = conference
+        self._asked = asked
         self._search: Search | None = None
         self._few: dict[str, list[int] | None] = {}
-        for field in self.form.fields.values():
-            field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
+
+    @property
+    def form(self) -> forms.Form:
+        """The panel's form, put together when it is first needed."""
+        if not hasattr(self, "_form"):
+            form = super().form
+            for name in ("least", "most"):
+                form.fields[name].set_currency(self.conference.currency)
+            for field in form.fields.values():
+                field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
+        built: forms.Form = self._form
+        return built
 
     def narrowed(self, queryset: QuerySet[Order], without: Collection[str] = ()) -> QuerySet[Order]:
         """Narrow another queryset by what was asked, some of it left out; what cannot be read narrows nothing."""
@@ -78,6 +87,9 @@ class OrderFilter(django_filters.FilterSet):
     @property
     def read(self) -> dict[str, Any]:
         """What was asked, by filter, as far as it could be read."""
+        words = self._asked.get("q", "").strip()
+        if words and "\0" not in words and self._asked.keys().isdisjoint(self.base_filters.keys() - {"q"}):
+            return {"q": words}  # Most searches are nothing else, and any words can be read.
         self.is_valid()
         read: dict[str, Any] = self.form.cleaned_data
         return read
