@@ -14,6 +14,8 @@ pytestmark = pytest.mark.django_db
 
 ORDERS, LONG = 100_000, 200
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
+COMMON_TOGETHER = ("ada lovelace", "4242 hopper", "ord example", "okafor.example")
+"""Words that many orders have, which few, some or nearly all have together."""
 READ_MORE = ("Orders, not refundable",)
 """What still reads more, each with its figures in ``docs/performance.md``: nothing else may join them."""
 
@@ -26,6 +28,7 @@ def test_no_page_reads_more_than_it_shows() -> None:
     shown = client.get(listing()).content.decode()
     asked = {page.name: page.asked for page in (*list_pages(samples), *other_pages(samples, shown))}
     asked |= {f"Search, {words}": Asked(listing(q=text)) for words, text in search_forms(samples).items()}
+    asked |= {f"Search, {text}": Asked(listing(q=text)) for text in COMMON_TOGETHER}
 
     bounded = {name: each for name, each in asked.items() if not name.startswith(READ_MORE)}
     found = [f"{name} {fault}" for name, each in bounded.items() for fault in faults(client, each)]
