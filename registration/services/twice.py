@@ -79,7 +79,6 @@ def _settle(item: OpenItem, order: Order, payment: Payment, snapshot: RefundSnap
         resolve_item(item, staff_user=staff_user, resolution=say("came_back"))
         return
     payment.refresh_from_db()
-    order.refresh_from_db()
     if snapshot.amount > order.refundable_amount:
         _give_notes_refunds(order, payment)
     shares = _shares(order, payment, snapshot)

@@ -303,6 +303,9 @@ def test_a_worker_leaves_a_silent_stripe_alone_for_a_while(sandbox: "SandboxServ
     sandbox.faults.clear()
     ComparisonRun.objects.update(next_attempt_at=timezone.now())
     assert compare_nightly.continue_due() == 1
+    run.refresh_from_db()
+    assert (run.state, str(run.problem), run.attempts) == (State.FINISHED, "", 0)
+    assert not run.marks.exists(), "what was met is remembered for the run alone"
 
 
 def test_an_item_is_closed_by_the_next_run_when_both_agree_again(sandbox: "SandboxServer", order: Order) -> None:

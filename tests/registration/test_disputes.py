@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from registration.attention import explanation
 from registration.models import Conference, OpenItem
 from registration.services import events
 from tests.registration.books import (
@@ -45,7 +46,10 @@ def test_a_dispute_is_kept_on_the_payment(
     assert (payment.dispute["status"], payment.is_disputed) == (status, disputed)
     assert payment.dispute["created"] == dispute["created"]
     assert payment.dispute["due_by"] == dispute["evidence_details"]["due_by"]
-    assert OpenItem.objects.unresolved().get().kind == OpenItem.Kind.DISPUTED
+    item = OpenItem.objects.unresolved().get()
+    assert item.kind == OpenItem.Kind.DISPUTED
+    assert "they say they did not make the payment" in explanation(item)
+    assert "Evidence is due on" in explanation(item)
     assert [entry.kind for entry in order.history.all()] == ["dispute_opened"]
     events.process(store(conference, "charge.dispute.updated", dispute, "evt_2"))
     assert order.history.count() == 1, "the same is no news"

@@ -16,7 +16,7 @@ from tools.mutants.warm import KILLED, ROOT, SURVIVED, TIMEOUT, UNTESTED, Warm
 MODULES = (
     "registration/services/*.py registration/money.py registration/stripe_gateway.py registration/stripe_snapshots.py"
 )
-TESTS = os.environ.get("TESTS") or "tests/registration"
+TESTS = os.environ.get("TESTS") or "tests/registration tests/dashboard"
 SLOW = "tests/registration/test_promise_stateful.py"
 RESULTS = Path(os.environ.get("RESULTS") or ROOT / "var" / "mutants.jsonl")
 Work = list[tuple[str, Mutant]]
