@@ -16,7 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from registration.models import Conference, HistoryEntry, Order
-from registration.sentences import person, sentence
+from registration.sentences import Facts, person, sentence
 
 ROWS_AT_ONCE = 1_000
 FORMULA_STARTS = frozenset("=+-@\t\r")
@@ -71,10 +71,11 @@ def _history_rows(order: Order, language: str | None) -> Iterator[tuple[Any, ...
 
 
 def _told(entry: HistoryEntry) -> tuple[Any, ...]:
-    amount, currency, note = (_plain(str(entry.facts.get(name, ""))) for name in ("amount", "currency", "note"))
+    facts = Facts(entry)
     who = _plain(person(entry.actor)) if entry.actor else ""
     refund = entry.refund.number if entry.refund else ""
     what = _plain(sentence(entry))
+    amount, currency, note = facts["amount"], facts["currency"], _plain(facts["note"])
     return (entry.position, entry.created_at, what, who, entry.kind, amount, currency, refund, note)
 
 

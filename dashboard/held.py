@@ -20,15 +20,22 @@ SHOWN = 4
 
 
 @dataclass(frozen=True)
+class Undo:
+    """For how many seconds a refund can still be undone, and where."""
+
+    seconds: int
+    url: str
+
+
+@dataclass(frozen=True)
 class Held:
-    """One refund that is sent in ``seconds``, unless somebody undoes it."""
+    """One refund that is sent when its seconds are over, unless somebody undoes it."""
 
     refund: Refund
     headline: str
     text: str
-    seconds: int
+    undo: Undo
     page_url: str
-    undo_url: str
     send_url: str
 
 
@@ -61,11 +68,15 @@ def held(refund: Refund) -> Held:
         refund=refund,
         headline=_("%(amount)s is about to be sent") % {"amount": money(order, refund.amount)},
         text=f"{order.reference}, {attendee_name(order)}: {goes}.",
-        seconds=seconds_left(refund),
+        undo=undo_of(refund),
         page_url=reverse("refund_detail", args=[refund.pk]),
-        undo_url=reverse("refund_undo", args=[refund.pk]),
         send_url=reverse("refund_send", args=[refund.pk]),
     )
+
+
+def undo_of(refund: Refund) -> Undo:
+    """What takes it back; reads nothing but the refund."""
+    return Undo(seconds_left(refund), reverse("refund_undo", args=[refund.pk]))
 
 
 def seconds_left(refund: Refund) -> int:

@@ -22,7 +22,7 @@ from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
-from registration.sentences import sentence
+from registration.sentences import Facts, sentence
 from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
@@ -297,5 +297,5 @@ def _told(entry: HistoryEntry) -> dict[str, str]:
         "hue": HUES.get(entry.kind.rpartition("_")[2], ""),
         "text": text,
         "meta": moment(entry.created_at) if is_named else f"{who}, {moment(entry.created_at)}",
-        "quote": str(entry.facts.get("note", "")),
+        "quote": Facts(entry)["note"],
     }

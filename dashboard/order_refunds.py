@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from dashboard.held import Held, held
+from dashboard.held import Undo, undo_of
 from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import State
@@ -30,7 +30,7 @@ class RefundEntry:
     retried_as: str
     can_check: bool
     is_waiting: bool
-    held: Held | None
+    undo: Undo | None
     decided: str
     by_hand: list[RefundPart]
 
@@ -59,7 +59,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         fee=format_money(refund.fee_amount, refund.currency) if refund.fee_amount else "",
         retried_as=retried_as,
         is_waiting=refund.state == State.AWAITING_APPROVAL,
-        held=held(refund) if refund.is_held else None,
+        undo=undo_of(refund) if refund.is_held else None,
         decided=_decided(refund),
         can_check=waits and not refund.is_held and any(part.channel == RefundPart.Channel.STRIPE for part in parts),
         by_hand=[p for p in parts if p.channel == RefundPart.Channel.MANUAL and p.state not in _SETTLED],

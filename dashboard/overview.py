@@ -23,7 +23,7 @@ from registration import figures
 from registration.attention import in_short
 from registration.models import Conference
 from registration.money import ZERO, format_amount, format_money
-from registration.said import reason_in_words
+from registration.said import Sentence, reason_in_words, stripe_reason_in_words
 
 PERIODS = {"7": 7, "30": 30, "all": 0}
 DEFAULT_PERIOD = "30"
@@ -87,7 +87,7 @@ class Overview:
     @property
     def refund_count(self) -> int:
         """How many refunds that were."""
-        return sum(count for _reason, _amount, count in self._by_reason)
+        return sum(count for _reason, _told, _amount, count in self._by_reason)
 
     @property
     def refunded_words(self) -> str:
@@ -209,7 +209,7 @@ class Overview:
     # Reasons and what is stuck
 
     @cached_property
-    def _by_reason(self) -> list[tuple[str, Decimal, int]]:
+    def _by_reason(self) -> list[tuple[Sentence, str, Decimal, int]]:
         return figures.by_reason(self.conference, self.first, self.today)
 
     @cached_property
@@ -217,11 +217,11 @@ class Overview:
         """Why refunds of the period were given."""
         rows = self._by_reason
         kept = [
-            (reason_in_words(reason) or _("No reason given"), amount, count)
-            for reason, amount, count in rows[:MOST_REASONS]
+            (reason_in_words(reason) or stripe_reason_in_words(told), amount, count)
+            for reason, told, amount, count in rows[:MOST_REASONS]
         ]
         if rest := rows[MOST_REASONS:]:
-            kept.append((_("Other reasons"), sum((row[1] for row in rest), ZERO), sum(row[2] for row in rest)))
+            kept.append((_("Other reasons"), sum((row[2] for row in rest), ZERO), sum(row[3] for row in rest)))
         return self._shares(kept)
 
     @cached_property

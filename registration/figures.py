@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, Q, QuerySet, Sum, Value
+from django.db.models import Case, Count, F, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import TruncDate
 
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED, RESERVING, State
 from registration.money import ZERO, quantize_money
+from registration.said import Sentence
 
 TO_CREDIT = (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN)
 UNDER_WAY = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
@@ -130,12 +131,18 @@ def expiring_credit(conference: Conference, now: datetime, until: datetime) -> D
     return quantize_money(spendable.order_by().aggregate(amount=Sum("remaining_amount"))["amount"])
 
 
-def by_reason(conference: Conference, since: date, until: date) -> list[tuple[str, Decimal, int]]:
-    """Why refunds of some days were given, the largest sum first: reason, amount, how many refunds."""
+def by_reason(conference: Conference, since: date, until: date) -> list[tuple[Sentence, str, Decimal, int]]:
+    """Why refunds of some days were given, the largest sum first.
+
+    Returns:
+        The house reason, or without one what Stripe was told; the amount; how many refunds.
+    """
     parts = _between(_parts(conference).filter(state__in=ACCEPTED), conference, since, until)
-    grouped = parts.values_list("refund__reason").annotate(amount=Sum("amount"), count=Count("refund", distinct=True))
-    rows = [(reason, quantize_money(amount), count) for reason, amount, count in grouped]
-    return sorted(rows, key=lambda row: (-row[1], str(row[0])))
+    told = Case(When(refund__reason="", then=F("refund__stripe_reason")), default=Value(""))
+    grouped = parts.values_list("refund__reason", told)
+    grouped = grouped.annotate(amount=Sum("amount"), count=Count("refund", distinct=True))
+    rows = [(reason, code, quantize_money(amount), count) for reason, code, amount, count in grouped]
+    return sorted(rows, key=lambda row: (-row[2], str(row[0]), row[1]))
 
 
 def stuck_items(conference: Conference) -> QuerySet[OpenItem]:

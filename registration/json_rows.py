@@ -97,19 +97,26 @@ def keep(owner: Model, name: str, rows: list[Any]) -> None:
     """Put rows where ``owner.name.all()`` finds them, in this order, as a prefetch would, but without a query."""
     model: Any = owner._meta.get_field(name).related_model
     cache: dict[str, Any] = owner.__dict__.setdefault("_prefetched_objects_cache", {})
-    cache[name] = _kept(model, rows) if rows else _nothing(model)
+    cache[name] = _kept(model, rows)
+
+
+class KeptRelation(QuerySet[Any]):
+    """Rows of a relation that were read already. What asks for more of them would be told about every owner's."""
+
+    def _chain(self) -> Any:
+        raise RuntimeError(f"{self.model.__name__} rows were read beforehand and cannot be asked for again.")
 
 
 def _kept(model: type[Model], rows: list[Any]) -> QuerySet[Any]:
     """A queryset that was read already, made from an empty one: no rows of these will be asked for again."""
-    kept: QuerySet[Any] = object.__new__(QuerySet)
+    kept: QuerySet[Any] = object.__new__(KeptRelation)
     kept.__dict__.update(_nothing(model).__dict__, _result_cache=rows)
     return kept
 
 
 @lru_cache(maxsize=16)
 def _nothing(model: type[Model]) -> QuerySet[Any]:
-    """Most orders of a page have no refund and no open item."""
+    """One that was read already and found nothing."""
     nothing: QuerySet[Any] = QuerySet(model)
     nothing._result_cache = []
     nothing._prefetch_done = True  # type: ignore[attr-defined]

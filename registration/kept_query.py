@@ -21,6 +21,7 @@ WHO, WHERE, WHICH = -1_000_001, -1_000_002, -1_000_003
 """Stand in a question for keys: of a person, of a conference, of the row it is about. No row has such a key.
 
 The last may stand for a reference as well."""
+LARGEST_KEY = 2**63 - 1
 ROWS = "the rows asked for"
 """Stands in a statement for what says which rows are wanted."""
 
@@ -36,7 +37,9 @@ class KeptQuery:
         self._then = connection.ops.adapt_datetimefield_value(NOW)
 
     def ask(self, *, who: Any = None, where: Any = None, which: Any = None) -> list[Any]:
-        """The rows, about these keys."""
+        """The rows, about these keys; none about one that no row can have."""
+        if any(isinstance(key, int) and key > LARGEST_KEY for key in (who, where, which)):
+            return []
         values = {WHO: who, WHERE: where, WHICH: which, str(WHICH): which, self._then: _now()}
         return self._run(self._sql, [values.get(value, value) for value in self._params])
 

@@ -6,6 +6,7 @@ Who acts and who reads need not share a language. What a person typed is kept, a
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -121,7 +122,7 @@ class Said:
     def __str__(self) -> str:
         """The sentence in the language of whoever reads it now."""
         values = self.values | {name: _in_words(name, self.values) for name in WORDS}
-        return _(SENTENCES[self.code]) % values
+        return _(SENTENCES[self.code]) % defaultdict(str, values)
 
     @property
     def stored(self) -> str:
@@ -151,10 +152,11 @@ def read(text: str) -> Sentence:
         return text
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     code = values.pop("code", "")
-    return Said(code, values) if code in SENTENCES else text
+    is_ours = isinstance(code, str) and code in SENTENCES and all(isinstance(value, str) for value in values.values())
+    return Said(code, values) if is_ours else text
 
 
 def reason_in_words(reason: Sentence) -> str:
@@ -164,7 +166,12 @@ def reason_in_words(reason: Sentence) -> str:
 
 def why_refunded(refund: Any) -> str:
     """The reason of a refund in the reader's language: the house's, else the one that Stripe was told."""
-    return reason_in_words(refund.reason) or _label("RefundReason", "StripeReason", refund.stripe_reason)
+    return reason_in_words(refund.reason) or stripe_reason_in_words(refund.stripe_reason)
+
+
+def stripe_reason_in_words(code: str) -> str:
+    """What Stripe was told, in the reader's language."""
+    return _label("RefundReason", "StripeReason", code)
 
 
 def dispute_in_words(code: str) -> str:

@@ -27,7 +27,7 @@ from registration.services.retries import check_retry
 def decide(
     order: Order,
     asked: Mapping[str, Any],
-    said: dict[str, Any],
+    columns: dict[str, Any],
     line_amounts: Mapping[int, Decimal],
     *,
     balance_seen: Decimal | None,
@@ -39,7 +39,7 @@ def decide(
     Args:
         order: Only its key is trusted.
         asked: What the planner is asked for.
-        said: Who decided it and why, as columns of the refund.
+        columns: Who decided it and why, as columns of the refund.
         line_amounts: How much of it is for which line item, by key.
         balance_seen: As the operator saw it.
         propose: Whether a second person may be asked.
@@ -47,16 +47,16 @@ def decide(
     """
     try:
         with transaction.atomic(durable=True):
-            fresh = _lock(order, nonce=said["nonce"], balance_seen=balance_seen)
+            fresh = _lock(order, nonce=columns["nonce"], balance_seen=balance_seen)
             plan = plan_refund(fresh, **asked)
-            is_above = _check_limit(fresh, plan, said["requested_by"], propose=propose)
+            is_above = _check_limit(fresh, plan, columns["requested_by"], propose=propose)
             check_lines(fresh, line_amounts, asked["amount"])
-            check_retry(fresh, said["retry_of"], plan.amount)
+            check_retry(fresh, columns["retry_of"], plan.amount)
             waits = _until_approved() if is_above else _until_sent(hold_seconds)
-            refund = _write_refund(fresh, plan, said | waits, line_amounts)
+            refund = _write_refund(fresh, plan, columns | waits, line_amounts)
             _set_going(fresh, refund, plan)
     except IntegrityError as error:
-        raise _explained(error, said["nonce"]) from error
+        raise _explained(error, columns["nonce"]) from error
     return refund
 
 
@@ -111,7 +111,7 @@ def _until_sent(hold_seconds: int) -> dict[str, Any]:
 
 
 def _write_refund(
-    order: Order, plan: RefundPlan, said: Mapping[str, Any], line_amounts: Mapping[int, Decimal]
+    order: Order, plan: RefundPlan, columns: Mapping[str, Any], line_amounts: Mapping[int, Decimal]
 ) -> Refund:
     """Reserve the sum: from here on a row says what is about to happen."""
     refund = Refund.objects.create(
@@ -120,7 +120,7 @@ def _write_refund(
         currency=plan.currency,
         fee_amount=plan.fee_amount,
         destination=plan.destination,
-        **said,
+        **columns,
     )
     for planned in plan.parts:
         RefundPart.objects.create(

@@ -8,13 +8,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import RESERVING, State
+from registration.models.refund import State
 from registration.money import format_money
 from registration.said import say
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, why_above_limit
 from registration.services.open_items import close_items
+from registration.services.retries import check_retry, close_failures
 from registration.services.settle import move_part, settle_order, settle_refund
 
 
@@ -90,13 +91,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
     record(order, "refund_requested", actor=staff_user, refund=refund, facts=facts)
     settle_refund(order, refund, actor=staff_user)
     settle_order(order)
-    close_items(
-        OpenItem.Kind.FAILED,
-        f"part:{fresh.pk}",
-        conference=order.conference,
-        resolution=say("paid_by_hand_as", number=refund.number),
-        staff_user=staff_user,
-    )
+    close_failures(order, refund, part=fresh, resolution=say("paid_by_hand_as", number=refund.number))
     return confirm_manual(part, reference=reference, staff_user=staff_user)
 
 
@@ -117,5 +112,4 @@ def _refuse_a_second_time(order: Order, failed: RefundPart) -> None:
     failure = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.FAILED, subject=f"part:{failed.pk}")
     if not failure.filter(conference=order.conference_id).exists():
         raise RefundError(_("This item has been settled already."))
-    if retry := failed.refund.retries.filter(state__in=RESERVING).first():
-        raise RefundError(_("It is being tried again as %(number)s already.") % {"number": retry.number})
+    check_retry(order, failed.refund, failed.amount)

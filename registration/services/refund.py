@@ -104,11 +104,11 @@ class RefundService:
             "after_end": after_end,
             "payment": payment,
         }
-        said = {"note": note, "nonce": nonce or None, "retry_of": retry_of, "requested_by": staff_user}
+        columns = {"note": note, "nonce": nonce or None, "retry_of": retry_of, "requested_by": staff_user}
         refund = decide(
             order,
             asked,
-            said | _reasons(reason, internal_reason),
+            columns | _reasons(reason, internal_reason),
             line_amounts or {},
             balance_seen=balance_seen,
             propose=propose,

@@ -92,21 +92,30 @@ def _why_not_again(failed: Refund, alive: Refund, left: Decimal) -> str:
     return _("It is being tried again as %(number)s already.") % values
 
 
-def close_failures(order: Order, refund: Refund) -> None:
+def close_failures(
+    order: Order, refund: Refund, *, part: RefundPart | None = None, resolution: Said | None = None
+) -> None:
     """A retry settles what was open about the refund it names, and about all its family once nothing is left to try.
 
-    The caller holds the order's lock.
+    Args:
+        order: Locked by the caller.
+        refund: The retry.
+        part: The only part of the refund it names that it settles; all of them when left out.
+        resolution: How; that it was tried again when left out.
     """
     if refund.retry_of is None:
         return
     family = family_of(refund)
     settled = [refund.retry_of] if _left_to_try(family) else [each for each in family if each != refund]
-    for key in RefundPart.objects.filter(refund__in=settled).values_list("pk", flat=True):
+    parts = RefundPart.objects.filter(refund__in=settled)
+    if part is not None and _left_to_try(family):
+        parts = parts.filter(pk=part.pk)
+    for key in parts.values_list("pk", flat=True):
         close_items(
             Kind.FAILED,
             f"part:{key}",
             conference=order.conference,
-            resolution=_tried_again(refund),
+            resolution=resolution or _tried_again(refund),
             staff_user=refund.requested_by,
         )
 

@@ -160,6 +160,7 @@ def test_an_attendee_without_anything_here_does_not_exist(
     make_credit(other_conference, ada, "20.00")
 
     assert linus_client.get(reverse("attendee_detail", args=[ada.pk])).status_code == 404
+    assert linus_client.get(reverse("attendee_detail", args=[2**63])).status_code == 404
 
 
 def test_each_conference_has_its_own_statement(linus_client: Client, linus: Any, order: Order, ada: Any) -> None:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from dashboard import export
 from registration.models import Conference, Order
 from registration.sentences import sentence
+from registration.services.history import record
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
 from tests.cast import client_of
@@ -111,6 +112,14 @@ def test_the_history_of_an_order_comes_in_the_sentences_of_its_page(
     assert told["refund"] == card_order.refunds.get().number
     assert rows[-1]["note"] == "'=cmd()"
     assert rows[-1]["when"].endswith(("+01:00", "+02:00", "+00:00"))
+
+
+def test_what_was_taken_off_stays_a_number(order: Order) -> None:
+    record(order, "credit_adjusted", facts={"amount": "-5.00", "currency": "EUR", "credit": "CR-1", "reason": "x"})
+
+    row = list(csv.DictReader(io.StringIO("".join(export.history_csv(order)).lstrip("\ufeff"))))[-1]
+
+    assert (row["amount"], row["currency"]) == ("-5.00", "EUR")
 
 
 def test_a_long_history_comes_whole_and_leaves_the_language_alone(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from dashboard.order_page import HISTORY_PAGE
@@ -38,6 +39,15 @@ def make_refund(order: Order, amount: str, state: str, **fields: Any) -> Refund:
     RefundPart.objects.create(refund=refund, payment=payment, channel="STRIPE", amount=Decimal(amount), state=state)
     order.refresh_from_db()
     return refund
+
+
+@pytest.mark.parametrize("note", ['{"code": "refused"}', '{"code": []}', '{"a":' + "[" * 3000])
+def test_a_note_that_looks_like_the_desks_own_words_reads_as_typed(
+    grace_client: Client, order: Order, note: str
+) -> None:
+    grace_client.post(reverse("note_create", args=[order.reference]), {"text": note})
+
+    assert escape(note) in grace_client.get(reverse("order_detail", args=[order.reference])).content.decode()
 
 
 def test_the_money_strip_adds_up(grace_client: Client, conference: Conference, ada: Any) -> None:

@@ -77,6 +77,17 @@ def test_a_session_brings_the_user_and_their_conferences_as_the_orm_reads_them(
     assert user.get_all_permissions() == get_user_model().objects.get(pk=grace.pk).get_all_permissions()
 
 
+@pytest.mark.parametrize("name", ["payments", "refunds"])
+def test_rows_at_hand_are_not_asked_for_again(grace: Any, card_order: Order, name: str) -> None:
+    """Made without their owner, they would answer for everybody's."""
+    read_whole(card_order, grace)
+    rows = getattr(card_order, name).all()
+
+    assert len(rows) == (1 if name == "payments" else 0)
+    with pytest.raises(RuntimeError, match="cannot be asked for again"):
+        rows.filter(pk=1)
+
+
 def test_somebody_shut_out_is_nobody(grace: Any) -> None:
     get_user_model().objects.filter(pk=grace.pk).update(is_active=False)
 

@@ -78,6 +78,14 @@ def test_every_plot_has_words_and_its_numbers_in_a_table(grace_client: Client, s
     assert "style=" not in page
 
 
+def test_a_refund_without_a_house_reason_counts_under_the_one_that_stripe_was_told(
+    grace_client: Client, season: date, order: Order
+) -> None:
+    move(order, "2.00", noon(season), stripe_reason="duplicate")
+
+    assert '<th scope="row">Duplicate' in page_of(grace_client, "7")
+
+
 def test_a_conference_without_orders_says_so(grace_client: Client) -> None:
     assert "Nothing to count yet" in page_of(grace_client)
 

@@ -52,7 +52,9 @@ def test_refunds_are_counted_by_state_on_the_day_they_were_decided(order: Order)
     )
     assert days == {monday: first, monday + DAY: figures.Moved(failed=Decimal("2.00"))}
     assert figures.refunded_before(order.conference, monday) == Decimal("1.00")
-    assert figures.by_reason(order.conference, monday, monday + DAY) == [("", Decimal("22.50"), 3)]
+    assert figures.by_reason(order.conference, monday, monday + DAY) == [
+        ("", "requested_by_customer", Decimal("22.50"), 3)
+    ]
 
 
 def test_a_day_begins_where_the_conference_is(ada: Any) -> None:
@@ -134,8 +136,8 @@ def test_reasons_are_summed_the_largest_first(order: Order) -> None:
     move(order, "9.00", noon(day), State.FAILED, reason="Never went")
 
     assert figures.by_reason(order.conference, day, day) == [
-        ("Programme changed", Decimal("25.00"), 2),
-        ("Our mistake", Decimal("20.00"), 1),
+        ("Programme changed", "", Decimal("25.00"), 2),
+        ("Our mistake", "", Decimal("20.00"), 1),
     ]
 
 

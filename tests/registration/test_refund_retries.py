@@ -9,11 +9,13 @@ import pytest
 from registration.attention import explanation
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.roles import ensure_roles
+from registration.said import say
 from registration.services.cancel import cancel_waiting
 from registration.services.errors import RefundError, RefundOutcome
 from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.undo import release_refund
 from tests.registration.books import assert_books_agree, control, make_conference, make_user, stripe_post
 from tests.registration.desk import add_card_payment, card_order, refunds_at_stripe
 
@@ -195,3 +197,57 @@ def test_a_refund_that_tries_nothing_again_is_cancelled_without_an_item(sandbox:
 
     assert resolve_refund(part.refund).state == Refund.State.CANCELED
     assert not OpenItem.objects.unresolved().exists()
+
+
+def pay_by_hand(refund: Refund) -> None:
+    pay_by_hand_instead(refund.parts.get(), reference="SEPA-1", staff_user=make_user(f"grace-{refund.pk}"))
+
+
+def out_of(order: Order) -> Decimal:
+    parts = RefundPart.objects.filter(refund__order=order, state=Refund.State.SUCCEEDED)
+    return sum(parts.values_list("amount", flat=True), Decimal(0))
+
+
+@pytest.mark.trap(1)
+def test_nobody_pays_by_hand_what_another_retry_is_about_to_send(sandbox: "SandboxServer") -> None:
+    failed = failed_refund(sandbox, card_order(sandbox))
+    first = fail(sandbox, again(failed))
+    second = again(failed, hold_seconds=60)
+
+    with pytest.raises(RefundError, match=f"tried again as {second.number}"):
+        pay_by_hand(first)
+
+    release_refund(second)
+    assert out_of(failed.order) == Decimal("25.00")
+    assert_books_agree()
+
+
+@pytest.mark.trap(1)
+def test_nobody_pays_by_hand_more_than_another_retry_left(sandbox: "SandboxServer") -> None:
+    failed = failed_refund(sandbox, card_order(sandbox))
+    first = fail(sandbox, again(failed))
+    again(failed, "15.00")
+
+    with pytest.raises(RefundError, match=r"at most \$10.00 of it is left to try"):
+        pay_by_hand(first)
+
+    assert out_of(failed.order) == Decimal("15.00")
+
+
+@pytest.mark.trap(1)
+def test_paid_by_hand_is_paid_for_all_that_tried_the_same_money(
+    sandbox: "SandboxServer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = failed_refund(sandbox, card_order(sandbox))
+    held = again(failed, hold_seconds=60)
+    monkeypatch.setattr("registration.services.undo.why_not_any_more", lambda *_asked: say("refunded_meanwhile"))
+    release_refund(held)
+    assert len(open_failures()) == 2
+
+    pay_by_hand(failed)
+
+    assert open_failures() == []
+    with pytest.raises(RefundError, match="settled already"):
+        pay_by_hand(held)
+    assert out_of(failed.order) == Decimal("25.00")
+    assert_books_agree()

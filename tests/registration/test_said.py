@@ -199,9 +199,10 @@ def test_the_desks_own_reasons_are_said_and_the_houses_stay(sandbox: "SandboxSer
 
 def test_what_looks_like_one_of_ours_and_was_typed_stays_typed() -> None:
     order = make_order(make_conference())
-    typed = ['{"code": "approved"}', '{"code": "typed", "text": "x"}', '{"code": 1}', '{"', "[]", "Approved."]
+    typed = ['{"code": []}', '{"code": {}}', '{"code": "refused", "state": 1}', '{"a":' + "[" * 3000]
+    typed += ['{"code": "approved"}', '{"code": "typed", "text": "x"}', '{"code": 1}', '{"', "[]", "Approved."]
     for text in typed:
-        item = open_item(OpenItem.Kind.OVERPAID, text, conference=order.conference, order=order)
+        item = open_item(OpenItem.Kind.OVERPAID, text[:60], conference=order.conference, order=order)
         resolve_item(item, staff_user=make_staff(f"s{len(OpenItem.objects.all())}", "Finance"), resolution=text)
         record(order, "refund_rejected", facts={"reason": text, "amount": "1", "currency": "EUR"})
 
@@ -209,6 +210,10 @@ def test_what_looks_like_one_of_ours_and_was_typed_stays_typed() -> None:
         assert [str(item.resolution) for item in OpenItem.objects.order_by("pk")] == typed
         told = [sentence(entry) for entry in order.history.order_by("position")]
     assert [each.partition(": ")[2] for each in told] == typed
+
+
+def test_a_sentence_that_lacks_a_value_still_reads() -> None:
+    assert str(say("rejected", reason="")) == "Rejected: "
 
 
 def test_the_database_keeps_no_sentence_of_ours() -> None:
