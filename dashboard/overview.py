@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from registration.said import Sentence, reason_in_words, stripe_reason_in_words
 
 PERIODS = {"7": 7, "30": 30, "all": 0}
 DEFAULT_PERIOD = "30"
+TENTH = Decimal("0.1")
 MOST_STUCK, MOST_REASONS = 10, 8
 
 
@@ -94,6 +95,12 @@ class Overview:
         """What was refunded in the period, as an amount."""
         return self._money(self.refunded.accepted)
 
+    @property
+    def not_sent_words(self) -> str:
+        """What is decided and Stripe has not accepted: it stands on its way in the plot, and is no refund yet."""
+        amount = self.refunded.arrived + self.refunded.under_way - self.refunded.accepted
+        return self._money(amount) if amount > 0 else ""
+
     @cached_property
     def _refunded_before(self) -> Decimal:
         return self._sum(self.before, self.first - DAY).accepted if self.before else ZERO
@@ -107,7 +114,7 @@ class Overview:
     def refunded_change(self) -> str:
         """By how much it differs from the period before; nothing when there is none to compare with."""
         earlier = self._refunded_before
-        return _tenth(abs(self.refunded.accepted - earlier) * 100 / earlier) if earlier > 0 else ""
+        return tenth(abs(self.refunded.accepted - earlier) * 100 / earlier) if earlier > 0 else ""
 
     @cached_property
     def refunds_by_day(self) -> dict[str, Any]:
@@ -163,17 +170,17 @@ class Overview:
         earlier = _percent(base + self._sum(start, self.first - DAY).accepted, self._paid[0])
         points = list(zip(labels, rates, strict=True))
         return {
-            "now": _tenth(rates[-1]),
+            "now": tenth(rates[-1]),
             "paid": self._money(self._paid[-1]),
             "change": self.before is not None,
-            "earlier": _tenth(earlier),
+            "earlier": tenth(earlier),
             "rises": rates[-1] >= earlier,
             "first": points[0][0],
-            "then": _tenth(rates[0]),
-            "plot": plots.line(points, _tenth),
+            "then": tenth(rates[0]),
+            "plot": plots.line(points, tenth),
             "heads": [_("Week of"), _("Rate"), _("Refunded so far"), _("Paid so far")],
             "rows": [
-                (label, _tenth(rate), self._plain(part), self._plain(paid))
+                (label, tenth(rate), self._plain(part), self._plain(paid))
                 for label, rate, part, paid in zip(labels, rates, gone, self._paid[1:], strict=True)
             ],
         }
@@ -279,9 +286,10 @@ def _percent(part: Decimal, whole: Decimal) -> Decimal:
     return part * 100 / whole if whole > 0 else ZERO
 
 
-def _tenth(rate: Decimal) -> str:
+def tenth(rate: Decimal) -> str:
+    """A percentage with one digit behind the point, rounded: a formatter on its own cuts."""
     # Translators: a share, like 3.8%.
-    return _("%(number)s%%") % {"number": number_format(rate, 1)}
+    return _("%(number)s%%") % {"number": number_format(rate.quantize(TENTH, ROUND_HALF_UP), 1)}
 
 
 def _age(index: int) -> str:

@@ -97,23 +97,32 @@ WHERE: dict[str, Any] = {
 
 
 def _requested(facts: Facts) -> str:
-    values = {
-        "who": facts.who,
-        "amount": facts.money("amount"),
-        "left": facts.money("refundable"),
-        "where": str(WHERE.get(facts["destination"], "")),
-    }
-    text = _("%(who)s refunded %(amount)s (%(where)s), %(left)s left") % values
+    values = _asked(facts)
+    if values["card"]:
+        text = _("%(who)s refunded %(amount)s of %(total)s to %(card)s, %(left)s left") % values
+    else:
+        text = _("%(who)s refunded %(amount)s of %(total)s (%(where)s), %(left)s left") % values
     if facts["fee"]:
         text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}
     return text
 
 
 def _proposed(facts: Facts) -> str:
-    return _("%(who)s proposed to refund %(amount)s (%(where)s); a second person decides") % {
+    values = _asked(facts)
+    if values["card"]:
+        return _("%(who)s proposed to refund %(amount)s of %(total)s to %(card)s; a second person decides") % values
+    return _("%(who)s proposed to refund %(amount)s of %(total)s (%(where)s); a second person decides") % values
+
+
+def _asked(facts: Facts) -> dict[str, str]:
+    """What a refund was decided to be; ``card`` is known where all of it goes to one."""
+    return {
         "who": facts.who,
         "amount": facts.money("amount"),
+        "total": facts.money("total"),
+        "left": facts.money("refundable"),
         "where": str(WHERE.get(facts["destination"], "")),
+        "card": facts["card"],
     }
 
 

@@ -15,6 +15,7 @@ from dashboard.demo.purchases import Purchases
 from registration.models import Conference, Credit, CreditEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY
 from registration.money import ZERO, to_minor_units
+from registration.services.decide import card_fact
 
 State = Refund.State
 Channel = RefundPart.Channel
@@ -101,7 +102,8 @@ class Ledger(Purchases):
         facts: dict[str, Any] = {"number": refund, "amount": refund.amount}
         if not external:
             facts |= {"destination": refund.destination, "refundable": before - refund.amount}
-            facts |= {"reason": refund.reason, "note": refund.note}
+            facts |= {"reason": refund.reason, "note": refund.note, "total": order.total}
+            facts |= card_fact(refund.destination, [share.payment for share in shares])
         if refund.fee_amount:
             facts["fee"] = refund.fee_amount
         proposed = any(share.state in (State.AWAITING_APPROVAL, State.REJECTED) for share in shares)

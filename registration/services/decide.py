@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from registration.models import OpenItem, Order, Refund, RefundLine, RefundPart
+from registration.models import OpenItem, Order, Payment, Refund, RefundLine, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
 from registration.services.approval import ask_for_approval
@@ -141,21 +141,31 @@ def _set_going(order: Order, refund: Refund, plan: RefundPlan) -> None:
     """Write the decision into the history, and hand it to whoever is next."""
     is_proposal = refund.state == State.AWAITING_APPROVAL
     kind = "refund_proposed" if is_proposal else "refund_requested"
-    record(order, kind, actor=refund.requested_by, refund=refund, facts=_request_facts(refund, plan))
+    record(order, kind, actor=refund.requested_by, refund=refund, facts=_request_facts(order, refund, plan))
     if is_proposal:
         ask_for_approval(order, refund)
     elif not refund.is_held:
         begin(order, refund)
 
 
-def _request_facts(refund: Refund, plan: RefundPlan) -> dict[str, Any]:
-    facts = {
+def _request_facts(order: Order, refund: Refund, plan: RefundPlan) -> dict[str, Any]:
+    facts: dict[str, Any] = {
         "number": refund.number,
         "amount": refund.amount,
         "currency": refund.currency,
+        "total": order.total,
         "destination": refund.destination,
         "refundable": plan.refundable_after,
         "reason": refund.reason,
         "note": refund.note,
     }
-    return facts | ({"fee": refund.fee_amount} if refund.fee_amount else {})
+    if refund.fee_amount:
+        facts["fee"] = refund.fee_amount
+    return facts | card_fact(refund.destination, [planned.payment for planned in plan.parts])
+
+
+def card_fact(destination: str, payments: Sequence[Payment | None]) -> dict[str, Any]:
+    """The one card that everything goes to, where there is one and its digits are known."""
+    cards = {payment.tender for payment in payments if payment and payment.card_last4}
+    is_one = destination == Refund.Destination.CARD and len(cards) == 1 and all(p and p.card_last4 for p in payments)
+    return {"card": cards.pop()} if is_one else {}

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from dashboard import plots
+from dashboard.overview import tenth
 from dashboard.spans import spans_of, unit_of, weeks_until
 from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order, Refund
 from registration.services.refund import RefundService
@@ -48,7 +49,10 @@ def season(conference: Conference, ada: Any, order: Order) -> date:
 def test_the_key_figures_stand_beside_the_period_before(grace_client: Client, season: date) -> None:
     page = page_of(grace_client)
 
-    assert '<dd class="big">€15.00</dd><dd class="delta">1 refund, 50.0% up on the period before' in page
+    assert (
+        '<dd class="big">€15.00</dd><dd class="delta">1 refund, €4.00 more not sent yet, 50.0% up on the period before'
+        in page
+    )
     # 25.00 of 200.00 have gone back; before the period it was 10.00 of 80.00.
     assert '<dd class="big">12.5%</dd><dd class="delta">of €200.00 paid so far, was 12.5% before' in page
     assert '<dd class="big">€30.00</dd><dd class="delta">1 credit, €30.00 up in this period' in page
@@ -59,7 +63,7 @@ def test_the_key_figures_stand_beside_the_period_before(grace_client: Client, se
 def test_since_sales_opened_compares_with_nothing(grace_client: Client, season: date) -> None:
     page = page_of(grace_client, "all")
 
-    assert '<dd class="big">€25.00</dd><dd class="delta">2 refunds</dd>' in page
+    assert '<dd class="big">€25.00</dd><dd class="delta">2 refunds, €4.00 more not sent yet</dd>' in page
     assert "the period before" not in page
     assert page_of(grace_client, "for ever") == page_of(grace_client, "30")
 
@@ -137,6 +141,11 @@ def test_bars_stand_on_each_other_and_fill_the_height() -> None:
     assert plot.peak is not None
     assert plot.peak["text"] == "100.00"
     assert [line["y"] for line in plot.grid] == [plots.BASE - 80, plots.TOP]
+
+
+@pytest.mark.parametrize(("rate", "text"), [("4.477", "4.5%"), ("4.45", "4.5%"), ("4.44", "4.4%"), ("0", "0.0%")])
+def test_a_rate_is_rounded_and_not_cut(rate: str, text: str) -> None:
+    assert tenth(Decimal(rate)) == text
 
 
 def test_a_plot_of_nothing_is_an_axis() -> None:

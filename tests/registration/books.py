@@ -128,8 +128,8 @@ def assert_books_agree() -> None:
 
 
 ENTRY_FACTS = frozenset(
-    "amount currency instrument cause credit reason due due_by number destination refundable note fee proposer"
-    " stripe_id payment_intent_id charge_id refund_id dispute_id status".split()
+    "amount total currency instrument card cause credit reason due due_by number destination refundable note fee"
+    " proposer stripe_id payment_intent_id charge_id refund_id dispute_id status".split()
 )
 ITEM_FACTS = frozenset(
     "amount currency cause reason refunded paid part since why due_by available short waiting asked_at"

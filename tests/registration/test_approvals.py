@@ -51,7 +51,7 @@ def test_a_proposal_reserves_the_sum_and_sends_nothing(order: Order, sam: Any, s
     assert refunds_at_stripe(sandbox, order) == []
     assert not order.issued_credits.exists()
     said = sentence(order.history.get(kind="refund_proposed"))
-    assert said == "sam proposed to refund $80.00 (original card); a second person decides"
+    assert said == "sam proposed to refund $80.00 of $100.00 (original card); a second person decides"
 
 
 def test_the_resolver_leaves_a_proposal_alone(order: Order, sam: Any, sandbox: "SandboxServer") -> None:

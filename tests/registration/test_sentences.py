@@ -51,9 +51,22 @@ def test_a_refund_reads_as_one_sentence(sandbox: "SandboxServer") -> None:
     told = [sentence(entry) for entry in order.history.order_by("position")]
 
     assert told == [
-        "priya refunded $35.00 (original card), $85.00 left, $5.00 kept as a fee",
+        "priya refunded $35.00 of $120.00 (original card), $85.00 left, $5.00 kept as a fee",
         "$35.00 sent to the bank of Card",
     ]
+
+
+def test_a_refund_to_one_card_names_it(sandbox: "SandboxServer") -> None:
+    order = card_order(sandbox, "120.00")
+    order.payments.update(card_brand="visa", card_last4="4242")
+    RefundService.create_refund(
+        order, amount=Decimal("40.00"), destination=Refund.Destination.CARD, staff_user=make_user("priya")
+    )
+
+    first, second = (sentence(entry) for entry in order.history.order_by("position"))
+
+    assert first == "priya refunded $40.00 of $120.00 to Visa ending 4242, $80.00 left"
+    assert second == "$40.00 sent to the bank of Visa ending 4242"
 
 
 @pytest.mark.parametrize("kind", sorted(PATTERNS))

@@ -92,6 +92,7 @@ def refund(
         updated_at=moment(at),
     )
     facts = books.facts(amount, number=f"RF-{key:04d}", destination=to, refundable=money(sale.refundable - amount))
+    facts["total"] = money(sale.total)
     sale.events.append(Event(at, "refund_external" if external else "refund_requested", facts, actor, key))
     notes = [] if external else _notes_of(books, sale, key, shares, to, at)
     spendable = next((note.id for note in notes if note.status == Credit.Status.AVAILABLE), None)
