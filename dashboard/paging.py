@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import BigIntegerField, F, Lookup, Model, QuerySet
-from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan
+from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan, TupleLookupMixin
 
 M = TypeVar("M", bound=Model)
 
@@ -66,12 +66,28 @@ def keyset_page(
     )
 
 
+class _AsPair:
+    """Compare as a pair on SQLite too, where the ORM spells it with OR: its index is then read from the start."""
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> Any:
+        """What other databases are asked."""
+        return super(TupleLookupMixin, self).as_sql(compiler, connection)  # type: ignore[misc]
+
+
+class _Above(_AsPair, TupleGreaterThan):
+    pass
+
+
+class _Below(_AsPair, TupleLessThan):
+    pass
+
+
 def _beyond(field: str, key: tuple[Any, int], downwards: bool) -> Lookup[Any]:
     """Beyond a row in the order of a column and the key, compared as a pair: an index then starts right there.
 
     Spelt with OR, a database would read all rows of the same value, which for a status is most of them.
     """
-    compare = TupleLessThan if downwards else TupleGreaterThan
+    compare = _Below if downwards else _Above
     return compare((F(field), F("pk")), key)
 
 
