@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from dashboard.forms.attention import (
 from dashboard.names import attendee_name
 from dashboard.paging import keyset_page
 from dashboard.templatetags.desk import look_of
-from registration.attention import advice, amount_of, explanation
+from registration.attention import advice, amount_of, explanation, left_of_surplus
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.approval import why_not_decide
@@ -161,11 +162,18 @@ def _ways(request: HttpRequest, item: OpenItem) -> list[Way]:
     if item.kind == Kind.DRIFT and not item.facts.get("beyond_repair") and request.user.has_perm(MEND):
         url = reverse("comparison")
         return [Way(f"compare-{item.pk}", _("See both sides…"), url, is_main=True, in_drawer=False)]
-    if item.kind in TOO_MUCH and order and order.status in REFUNDABLE:
+    if item.kind in TOO_MUCH and order and order.status in REFUNDABLE and (left := _left_of_too_much(item, order)):
         url = reverse("refund_create", args=[order.reference])
-        asked = urlencode({"amount": item.facts.get("amount", "")})
+        asked = urlencode({"amount": left})
         return [Way(f"difference-{item.pk}", _("Refund the difference…"), f"{url}?{asked}", is_main=True)]
     return []
+
+
+def _left_of_too_much(item: OpenItem, order: Order) -> Decimal:
+    if item.kind == Kind.PAID_LATE and item.payment:
+        left: Decimal = min(item.payment.refundable_amount, order.refundable_amount)
+        return left
+    return left_of_surplus(order)
 
 
 def _ways_of_approval(item: OpenItem, refund: Refund, user: Any) -> list[Way]:

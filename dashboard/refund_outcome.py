@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
 
@@ -43,6 +44,9 @@ def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool 
     _tell(request, refund, repeated=repeated)
     if _is_on_order_page(request, refund.order):
         return HttpResponseClientRedirect(order_url(refund.order))
+    if _is_on_refund_page(request):
+        # Its head says what can be done now, and the focus that comes back to it would keep it as it was.
+        return HttpResponseClientRedirect(reverse("refund_detail", args=[refund.pk]))
     return answer_with_row(request, refund)
 
 
@@ -108,6 +112,12 @@ def answer_with_row(request: HttpRequest, refund: Refund) -> HttpResponse:
 
 def _is_on_order_page(request: Any, order: Order) -> bool:
     return _page_below(request) == order_url(order)
+
+
+def _is_on_refund_page(request: Any) -> bool:
+    with suppress(Resolver404):
+        return resolve(_page_below(request)).url_name == "refund_detail"
+    return False
 
 
 def _may_show_the_row(request: Any) -> bool:

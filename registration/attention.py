@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from registration import comparison_words
 from registration.models import OpenItem, Order
-from registration.money import format_money
+from registration.money import ZERO, format_money
 from registration.said import DISPUTE_REASONS, dispute_in_words
 from registration.sentences import cause_in_words, check_count
 
@@ -64,6 +64,8 @@ def explanation(item: OpenItem) -> str:
     """What happened, in one plain sentence."""
     if item.kind == Kind.UNMATCHED:
         return _unmatched(item)
+    if item.kind == Kind.OVERPAID and item.order is not None and not left_of_surplus(item.order):
+        return _("What is too much is on its way back, or waits for a second person. This settles itself then.")
     if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
         return _(
             "%(amount)s was refunded at Stripe for money that had already gone back or is going back from this desk."
@@ -102,6 +104,15 @@ def advice(item: OpenItem) -> str:
         is_beyond = bool(item.facts.get("beyond_repair"))
         return comparison_words.advice(item.facts.get("difference", ""), beyond_repair=is_beyond)
     return str(WHAT_TO_DO.get(Kind(item.kind), ""))
+
+
+def left_of_surplus(order: Order) -> Decimal:
+    """What was paid above the total and is neither refunded nor on its way nor proposed.
+
+    Offered a second time, the refund of a surplus would pay back the ticket as well.
+    """
+    left: Decimal = max(ZERO, order.refundable_amount - order.total)
+    return left
 
 
 def amount_of(item: OpenItem, name: str = "amount") -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from dashboard.access import current_conference, requires
+from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.comparison_pages import LOOK, MEND, difference_context, page_context, progress_context, result_context
 from dashboard.forms.comparison import ComparisonForm
 from dashboard.refund_outcome import is_htmx
@@ -82,6 +82,7 @@ def difference_repair(request: HttpRequest, pk: int) -> HttpResponse:
     """Repair one difference; its row comes back as it stands then."""
     visible = Difference.objects.filter(run__conference__in=Conference.objects.visible_to(request.user))
     difference = get_object_or_404(visible.select_related("run__conference", "order"), pk=pk)
+    put_on_desk(request, difference.run.conference)
     try:
         difference = repair_now(difference, staff_user=request.user)
         _tell(request, difference)

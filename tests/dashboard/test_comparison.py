@@ -1,5 +1,6 @@
 """The comparison with Stripe as Finance sees it: empty, running, standing still, agreeing, differing, repaired."""
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,22 @@ def test_a_difference_shows_both_sides_and_is_repaired_in_place(
     assert (difference.state, difference.settled_by) == (State.REPAIRED, grace)
     card_order.refresh_from_db()
     assert str(card_order.refunded_amount) == "30.00"
+
+
+def test_after_a_repair_times_are_still_those_of_the_conference(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer"
+) -> None:
+    Conference.objects.update(timezone="Pacific/Auckland")
+    refund_elsewhere(sandbox, card_order)
+    card_order.conference.refresh_from_db()
+    difference = compared(card_order.conference).differences.get()
+    covered = re.compile(r"up to (today [0-9:]+)")
+    page = text_of(grace_client.get(PAGE))
+
+    answer = text_of(grace_client.post(reverse("difference_repair", args=[difference.pk]), headers=HTMX))
+
+    assert covered.findall(page)
+    assert covered.findall(answer) == covered.findall(page)
 
 
 def test_what_no_code_can_mend_waits_under_a_name(

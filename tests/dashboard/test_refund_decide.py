@@ -70,6 +70,21 @@ def test_a_proposal_is_told_and_its_row_says_so(sam_client: Client, card_order: 
     assert card_order.refunds.get().state == State.AWAITING_APPROVAL
 
 
+def test_on_its_own_page_a_decision_draws_the_page_anew(grace_client: Client, proposal: Refund) -> None:
+    """Its head offers what was to be decided, and would keep it while the focus is there."""
+    url = reverse("refund_detail", args=[proposal.pk])
+    balance = str(Order.objects.get(pk=proposal.order_id).refundable_amount)
+
+    response = grace_client.post(
+        decide_url(proposal),
+        {"action": "approve", "balance_seen": balance},
+        headers=HTMX | {"HX-Current-URL": f"http://testserver{url}"},
+    )
+
+    assert response["HX-Redirect"] == url
+    assert "Decide…" not in grace_client.get(url).content.decode()
+
+
 def test_without_a_script_a_proposal_leads_to_its_page(sam_client: Client, card_order: Order) -> None:
     page = sam_client.post(refund_url(card_order), filled(card_order), follow=True).content.decode()
 
