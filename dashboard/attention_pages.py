@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,16 +25,16 @@ from dashboard.forms.attention import (
 from dashboard.names import attendee_name
 from dashboard.paging import keyset_page
 from dashboard.templatetags.desk import look_of
-from registration.attention import advice, amount_of, explanation, left_of_surplus
+from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services.approval import why_not_decide
 from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
+from registration.services.surplus import TOO_MUCH, left_for
 from registration.services.twice import went_back_twice
 
 Kind = OpenItem.Kind
 SETTLE = "registration.refund_order"
-TOO_MUCH = (Kind.OVERPAID, Kind.PAID_LATE)
 REFUNDABLE = (Order.Status.PAID, Order.Status.PARTIALLY_REFUNDED)
 ASKED = {
     State.REQUESTED: gettext_lazy("Tried just now. The sum stays reserved, and we keep trying."),
@@ -69,6 +68,7 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
     )
+    read_refunds(page.rows)
     return {
         "conference": conference,
         "items": [item_context(request, item) for item in page.rows],
@@ -81,6 +81,11 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
         "later_url": _url(kind=kind, after=page.after) if page.after else "",
         "summary": _("Oldest first"),
     }
+
+
+def read_refunds(items: Sequence[OpenItem]) -> None:
+    """Read the refunds of all orders that got too much at once: their items say which of them takes it back."""
+    prefetch_related_objects([item.order for item in items if item.order and item.kind in TOO_MUCH], "refunds")
 
 
 def chips(waiting: QuerySet[OpenItem], kind: str) -> list[dict[str, Any]]:
@@ -118,7 +123,7 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "hue": look_of("open_item", item.kind)[0],
         "attendee": attendee_name(item.order) if item.order else "",
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
-        "refund_url": _refund_url(request, item.refund),
+        "refunds": _refunds(request, item),
         "stripe_ids": _stripe_ids(item),
         "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
@@ -162,18 +167,11 @@ def _ways(request: HttpRequest, item: OpenItem) -> list[Way]:
     if item.kind == Kind.DRIFT and not item.facts.get("beyond_repair") and request.user.has_perm(MEND):
         url = reverse("comparison")
         return [Way(f"compare-{item.pk}", _("See both sides…"), url, is_main=True, in_drawer=False)]
-    if item.kind in TOO_MUCH and order and order.status in REFUNDABLE and (left := _left_of_too_much(item, order)):
+    if item.kind in TOO_MUCH and order and order.status in REFUNDABLE and left_for(item, order):
         url = reverse("refund_create", args=[order.reference])
-        asked = urlencode({"amount": left})
+        asked = urlencode({"item": item.pk})
         return [Way(f"difference-{item.pk}", _("Refund the difference…"), f"{url}?{asked}", is_main=True)]
     return []
-
-
-def _left_of_too_much(item: OpenItem, order: Order) -> Decimal:
-    if item.kind == Kind.PAID_LATE and item.payment:
-        left: Decimal = min(item.payment.refundable_amount, order.refundable_amount)
-        return left
-    return left_of_surplus(order)
 
 
 def _ways_of_approval(item: OpenItem, refund: Refund, user: Any) -> list[Way]:
@@ -206,9 +204,11 @@ def still_waits(item: OpenItem) -> str:
     return f"{title}\n{ASKED[State(state)]}"
 
 
-def _refund_url(request: HttpRequest, refund: Refund | None) -> str:
-    may_look = refund is not None and request.user.has_perm("registration.view_refund")
-    return reverse("refund_detail", args=[refund.pk]) if refund and may_look else ""
+def _refunds(request: HttpRequest, item: OpenItem) -> list[Refund]:
+    """The refunds that it is about or waits for, for who may look at them."""
+    if not request.user.has_perm("registration.view_refund"):
+        return []
+    return going_back(item) or ([item.refund] if item.refund else [])
 
 
 def _stripe_ids(item: OpenItem) -> list[str]:

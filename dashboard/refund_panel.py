@@ -20,11 +20,11 @@ from dashboard.radar import radar_context
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
 from registration.services.limits import is_limited, refunded_today, why_above_limit
-from registration.services.planner import PlannedPart, RefundPlan, blocked_reason, channel_of, usable
+from registration.services.planner import PlannedPart, RefundPlan, channel_of, usable
 
 Destination = Refund.Destination
 Channel = RefundPart.Channel
-FORM_ONLY = ("nonce", "balance_seen", "full_amount", "retry_of")
+FORM_ONLY = ("nonce", "balance_seen", "full_amount", "retry_of", "item")
 """Hidden fields: what is wrong with them is said in the summary, without a link."""
 
 
@@ -61,7 +61,7 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "paid": money(order, order.paid_amount),
         "refundable": money(order, form.ceiling),
         "instruments": ", ".join(dict.fromkeys(p.instrument for p in order.payments.all() if p.is_captured)),
-        "blocked": blocked_reason(order),
+        "blocked": form.blocked,
         "limit": _limit(order, request.user),
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]

@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from registration import comparison_words
-from registration.models import OpenItem, Order
-from registration.money import ZERO, format_money
+from registration.models import OpenItem, Order, Refund
+from registration.money import format_money
 from registration.said import DISPUTE_REASONS, dispute_in_words
 from registration.sentences import cause_in_words, check_count
+from registration.services import surplus
 
 Kind = OpenItem.Kind
 
@@ -64,8 +65,6 @@ def explanation(item: OpenItem) -> str:
     """What happened, in one plain sentence."""
     if item.kind == Kind.UNMATCHED:
         return _unmatched(item)
-    if item.kind == Kind.OVERPAID and item.order is not None and not left_of_surplus(item.order):
-        return _("What is too much is on its way back, or waits for a second person. This settles itself then.")
     if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
         return _(
             "%(amount)s was refunded at Stripe for money that had already gone back or is going back from this desk."
@@ -76,7 +75,15 @@ def explanation(item: OpenItem) -> str:
     if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == "taken_back":
         return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
-    return str(pattern) % _values(item) if pattern else str(item.get_kind_display())
+    what = str(pattern) % _values(item) if pattern else str(item.get_kind_display())
+    return " ".join([what, *map(surplus.in_words, going_back(item))])
+
+
+def going_back(item: OpenItem) -> list[Refund]:
+    """The refunds that may be taking back what was paid too much, while the item still waits."""
+    if item.kind not in surplus.TOO_MUCH or item.order is None or item.resolved_at is not None:
+        return []
+    return surplus.refunds_under_way(item.order)
 
 
 def in_short(item: OpenItem) -> str:
@@ -93,6 +100,8 @@ def in_short(item: OpenItem) -> str:
 
 def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
+    if item.order is not None and going_back(item) and not surplus.left_for(item, item.order):
+        return _("It settles itself once the money went back. What comes to nothing is offered here again.")
     if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status in ENDED:
         return _("The order had ended, so this is owed back: send it back, or say why it stays.")
     if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:
@@ -104,15 +113,6 @@ def advice(item: OpenItem) -> str:
         is_beyond = bool(item.facts.get("beyond_repair"))
         return comparison_words.advice(item.facts.get("difference", ""), beyond_repair=is_beyond)
     return str(WHAT_TO_DO.get(Kind(item.kind), ""))
-
-
-def left_of_surplus(order: Order) -> Decimal:
-    """What was paid above the total and is neither refunded nor on its way nor proposed.
-
-    Offered a second time, the refund of a surplus would pay back the ticket as well.
-    """
-    left: Decimal = max(ZERO, order.refundable_amount - order.total)
-    return left
 
 
 def amount_of(item: OpenItem, name: str = "amount") -> str:

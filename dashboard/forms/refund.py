@@ -9,13 +9,14 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.fields import AmountField, PercentField
-from registration.models import Order, Refund, RefundPart, RefundReason
+from registration.models import OpenItem, Order, Refund, RefundPart, RefundReason
 from registration.money import ZERO
 from registration.said import reason_in_words
 from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
-from registration.services.planner import RefundPlan, fee_from_percent, plan_refund, refund_ceiling
+from registration.services.planner import RefundPlan, blocked_reason, fee_from_percent, plan_refund, refund_ceiling
+from registration.services.surplus import TOO_MUCH, check_for_item, left_for, payment_of, why_nothing_left
 
 Destination = Refund.Destination
 FULL, ITEMS, CUSTOM = "full", "items", "custom"
@@ -67,6 +68,8 @@ class RefundForm(forms.Form):
         error_messages={"required": RELOAD, "invalid": RELOAD},
     )
     retry_of = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    item = forms.IntegerField(required=False, widget=forms.HiddenInput, error_messages={"invalid": RELOAD})
+    """The open item about money paid too much that it is for; no more than what is left of that goes back."""
 
     def __init__(self, *args: Any, order: Order, **options: Any) -> None:
         """Fit the fields to one order."""
@@ -74,6 +77,10 @@ class RefundForm(forms.Form):
         self.ceiling = refund_ceiling(order)
         options["initial"] = self._opening_values() | options.get("initial", {})
         super().__init__(*args, **options)
+        self.for_item = self._item_named(self["item"].value())
+        if self.for_item is not None:
+            self.ceiling = min(self.ceiling, left_for(self.for_item, order))
+            self.initial["full_amount"] = self.ceiling
         for name in ("amount", "fee_amount", "credit_amount"):
             self.fields[name].set_currency(order.currency)  # type: ignore[attr-defined]
         self.line_rows = lines_left(order)
@@ -97,6 +104,15 @@ class RefundForm(forms.Form):
             "balance_seen": self.order.refundable_amount,
             "full_amount": self.ceiling,
         }
+
+    def _item_named(self, key: Any) -> OpenItem | None:
+        items = self.order.open_items.filter(kind__in=TOO_MUCH).select_related("payment")
+        return items.filter(pk=key).first() if str(key or "").isdecimal() else None
+
+    @property
+    def blocked(self) -> str:
+        """Why nothing can be refunded by this form; empty when something can."""
+        return blocked_reason(self.order) or (why_nothing_left(self.for_item, self.order) if self.for_item else "")
 
     def reason_options(self) -> list[tuple[str, str, str]]:
         """Value, words and Stripe's reason of each choice; Stripe's own where the conference has none."""
@@ -123,6 +139,8 @@ class RefundForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Check what depends on more than one field, then ask the domain for the plan."""
         data = self.cleaned_data
+        if data.get("item") and self.for_item is None:
+            self.add_error("item", RELOAD)
         self._clean_amount(data)
         self._clean_fee(data)
         if data.get("destination") == Destination.SPLIT and not self._has(data, "credit_amount"):
@@ -186,6 +204,8 @@ class RefundForm(forms.Form):
         if not {"destination", "credit_amount"}.isdisjoint(self.errors):
             return
         try:
+            if self.for_item is not None:
+                check_for_item(self.order, self.for_item, data["gross"])
             self._plan = plan_refund(
                 self.order,
                 amount=data["gross"],
@@ -193,6 +213,7 @@ class RefundForm(forms.Form):
                 credit_amount=data.get("credit_amount"),
                 fee_amount=data["fee"],
                 after_end=True,
+                payment=payment_of(self.for_item),
             )
         except RefundError as error:
             self.refuse(error.sentence)
@@ -250,7 +271,11 @@ class RefundForm(forms.Form):
         }
         try:
             return plan_refund(
-                self.order, amount=amounts[mode], destination=self.initial["destination"], after_end=True
+                self.order,
+                amount=amounts[mode],
+                destination=self.initial["destination"],
+                after_end=True,
+                payment=payment_of(self.for_item),
             )
         except RefundError:
             return None
@@ -272,6 +297,7 @@ class RefundForm(forms.Form):
             "nonce": str(data["nonce"]),
             "balance_seen": data["balance_seen"],
             "retry_of": self.order.refunds.filter(pk=data["retry_of"] or 0).first(),
+            "for_item": self.for_item,
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -25,7 +24,7 @@ from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
-from registration.models.refund import OVER, RESERVING
+from registration.models.refund import OVER, RESERVING, State
 from registration.money import places
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
@@ -33,9 +32,9 @@ from registration.services.errors import RefundError, RefundOutcome, StaleBalanc
 from registration.services.manual import confirm_manual
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.surplus import TOO_MUCH, left_for
 
-KEPT_WHEN_STALE = ("destination", "reason", "note", "fee_kind", "fee_amount", "fee_percent", "retry_of")
-PLAIN_AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,3})?", re.ASCII)
+KEPT_WHEN_STALE = ("destination", "reason", "note", "fee_kind", "fee_amount", "fee_percent", "retry_of", "item")
 GOODWILL = "registration.refund_goodwill"
 
 
@@ -85,7 +84,8 @@ def _changed(request: HttpRequest, stale: StaleBalance) -> HttpResponse:
     order = _order(request, stale.order.reference)
     kept = {name: request.POST[name] for name in KEPT_WHEN_STALE if name in request.POST}
     mode = ITEMS if order.line_items.exists() else CUSTOM
-    form = RefundForm(order=order, initial=kept | {"mode": mode})
+    asked = _for_item(order, kept["item"]) if kept.get("item") else {}
+    form = RefundForm(order=order, initial=kept | {"mode": mode} | asked)
     return _panel(request, form, status=409, changed=[*_last_event(order), stale.sentence])
 
 
@@ -215,11 +215,19 @@ def _asked_for(query: QueryDict, order: Order) -> dict[str, Any]:
     if failed is not None:
         amount = f"{failed.amount:.{places(order.currency)}f}"
         initial |= {"mode": CUSTOM, "amount": amount, "note": failed.note, "retry_of": failed.pk}
-    if (asked := query.get("amount", "")) and PLAIN_AMOUNT.fullmatch(asked):
-        initial |= {"mode": CUSTOM, "amount": asked}
+    if asked := query.get("item", ""):
+        initial |= _for_item(order, asked)
     if query.get("destination") in (Refund.Destination.CARD, Refund.Destination.CREDIT):
         initial["destination"] = query["destination"]
     return initial
+
+
+def _for_item(order: Order, key: str) -> dict[str, Any]:
+    """What is left at this moment of the money that an item is about; after a failure, as another try of that one."""
+    items = order.open_items.filter(kind__in=TOO_MUCH).select_related("refund", "payment")
+    item = get_object_or_404(items, pk=key if key.isdecimal() else 0)
+    again = item.refund_id if item.refund is not None and item.refund.state == State.FAILED else None
+    return {"mode": CUSTOM, "amount": left_for(item, order), "retry_of": again, "item": item.pk}
 
 
 def _sent_before(order: Order, nonce: str) -> Refund | None:

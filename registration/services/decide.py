@@ -22,6 +22,7 @@ from registration.services.limits import one_at_a_time, why_above_limit
 from registration.services.lines import check_lines
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.retries import check_retry
+from registration.services.surplus import check_for_item, note_refund
 
 
 def decide(
@@ -33,6 +34,7 @@ def decide(
     balance_seen: Decimal | None,
     propose: bool,
     hold_seconds: int,
+    for_item: OpenItem | None = None,
 ) -> Refund:
     """The first step: check, plan and reserve under the order's lock, and commit before anything is sent.
 
@@ -44,16 +46,21 @@ def decide(
         balance_seen: As the operator saw it.
         propose: Whether a second person may be asked.
         hold_seconds: How long it can be undone.
+        for_item: The item about money paid too much that it is decided for.
     """
     try:
         with transaction.atomic(durable=True):
             fresh = _lock(order, nonce=columns["nonce"], balance_seen=balance_seen)
+            if for_item is not None:
+                check_for_item(fresh, for_item, asked["amount"])
             plan = plan_refund(fresh, **asked)
             is_above = _check_limit(fresh, plan, columns["requested_by"], propose=propose)
             check_lines(fresh, line_amounts, asked["amount"])
             check_retry(fresh, columns["retry_of"], plan.amount)
             waits = _until_approved() if is_above else _until_sent(hold_seconds)
             refund = _write_refund(fresh, plan, columns | waits, line_amounts)
+            if for_item is not None:
+                note_refund(for_item, refund)
             _set_going(fresh, refund, plan)
     except IntegrityError as error:
         raise _explained(error, columns["nonce"]) from error

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from registration.models import (
     Credit,
+    OpenItem,
     Order,
     Payment,
     Refund,
@@ -32,6 +33,7 @@ from registration.services.errors import (
     RefundUnconfirmed,
 )
 from registration.services.sending import send_part
+from registration.services.surplus import payment_of
 
 Channel = RefundPart.Channel
 Destination = Refund.Destination
@@ -60,6 +62,7 @@ class RefundService:
         propose: bool = False,
         hold_seconds: int = 0,
         payment: Payment | None = None,
+        for_item: OpenItem | None = None,
     ) -> Credit:
         """Give some or all of what an order paid back, and issue the credit note.
 
@@ -83,6 +86,7 @@ class RefundService:
             propose: Above the limit of ``staff_user``, reserve the sum and ask a second person instead of refusing.
             hold_seconds: How long it can be undone before anything is sent; somebody then calls ``release_refund``.
             payment: Only what this payment brought; all of the order's when left out.
+            for_item: The item about money paid too much that it settles; at most what is left of that goes back.
 
         Returns:
             The new credit note: AVAILABLE, or PAID_OUT with nothing left to spend when only the card was refunded.
@@ -102,7 +106,7 @@ class RefundService:
             "credit_amount": credit_amount,
             "fee_amount": fee_amount,
             "after_end": after_end,
-            "payment": payment,
+            "payment": payment or payment_of(for_item),
         }
         columns = {"note": note, "nonce": nonce or None, "retry_of": retry_of, "requested_by": staff_user}
         refund = decide(
@@ -113,6 +117,7 @@ class RefundService:
             balance_seen=balance_seen,
             propose=propose,
             hold_seconds=hold_seconds,
+            for_item=for_item,
         )
         _send(refund)
         order.refresh_from_db()

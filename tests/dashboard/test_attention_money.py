@@ -136,42 +136,6 @@ def test_a_transfer_by_hand_is_recorded_from_here(grace_client: Client, conferen
     assert "All is well" in text_of(grace_client.get(LIST))
 
 
-@pytest.mark.trap(29)
-def test_what_was_paid_too_much_opens_the_form_with_the_difference(
-    grace_client: Client, conference: Conference, ada: Any
-) -> None:
-    order = make_order(conference, ada, paid="80.00")
-    pay(order, "20.00")
-    add(conference, Kind.OVERPAID, "payment:1", "20.00", order=order)
-    url = reverse("refund_create", args=[order.reference]) + "?amount=20.00"
-
-    assert f'href="{url}"' in text_of(grace_client.get(LIST))
-    assert 'value="20.00"' in text_of(grace_client.get(url))
-    for asked in ("1e400", "-1", "NaN", "٣"):
-        assert grace_client.get(url.replace("20.00", asked)).status_code == 200
-
-
-@pytest.mark.trap(29)
-def test_what_was_paid_too_much_is_not_offered_a_second_time(
-    grace_client: Client, grace: Any, conference: Conference, ada: Any
-) -> None:
-    order = make_order(conference, ada, paid="80.00")
-    pay(order, "80.00")
-    add(conference, Kind.OVERPAID, "payment:1", "80.00", order=order)
-    Refund.objects.create(order=order, amount=Decimal("50.00"), state=Refund.State.AWAITING_APPROVAL).parts.create(
-        payment=order.payments.latest("pk"), amount=Decimal("50.00"), state=Refund.State.AWAITING_APPROVAL
-    )
-    assert "?amount=30.00" in text_of(grace_client.get(LIST))
-
-    Refund.objects.create(order=order, amount=Decimal("30.00"), state=Refund.State.REQUESTED).parts.create(
-        payment=order.payments.latest("pk"), amount=Decimal("30.00"), state=Refund.State.REQUESTED
-    )
-
-    page = text_of(grace_client.get(LIST))
-    assert "Refund the difference" not in page
-    assert "What is too much is on its way back" in page
-
-
 @pytest.mark.trap(30)
 @pytest.mark.parametrize("htmx", [True, False])
 def test_what_came_after_the_order_was_cancelled_is_sent_back_from_here(

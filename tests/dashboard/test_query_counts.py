@@ -47,7 +47,7 @@ QUERIES: dict[str, int] = {
     "Page refund_list": 6,
     "Page refund_detail": 10,
     "Page manual_confirm": 11,
-    "Page attention_list": 10,
+    "Page attention_list": 11,
     "Page attention_item": 5,
     "Page credit_list": 4,
     "Page credit_detail": 6,

@@ -1,0 +1,223 @@
+"""Refunding what was paid too much, from the item that says so: never more than is left of it at that moment."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from registration.models import Conference, OpenItem, Order, Refund
+from registration.models.refund import State
+from registration.services.errors import RefundError
+from registration.services.open_items import resolve_item
+from registration.services.refund import RefundService
+from tests.cast import HTMX, make_order, make_user, pay
+from tests.dashboard.open_items import LIST, add
+from tests.dashboard.reading import text_of
+from tests.dashboard.refund_form import filled, refund_url
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = OpenItem.Kind
+CARD = Refund.Destination.CARD
+
+
+@pytest.fixture
+def overpaid(conference: Conference, ada: Any, sandbox: "SandboxServer") -> Order:
+    """80.00, and paid by two cards in full."""
+    order = make_order(conference, ada, paid="80.00", sandbox=sandbox)
+    pay(order, "80.00", sandbox=sandbox)
+    return order
+
+
+@pytest.fixture
+def item(overpaid: Order) -> OpenItem:
+    payment = overpaid.payments.last()
+    return add(overpaid.conference, Kind.OVERPAID, "payment:2", "80.00", order=overpaid, payment=payment)
+
+
+def link(item: OpenItem) -> str:
+    assert item.order is not None
+    return f"{refund_url(item.order)}?item={item.pk}"
+
+
+def reserve(order: Order, amount: str, state: str) -> Refund:
+    refund = Refund.objects.create(order=order, amount=Decimal(amount), state=state)
+    refund.parts.create(payment=order.payments.latest("pk"), amount=Decimal(amount), state=state)
+    return refund
+
+
+@pytest.mark.trap(29)
+def test_the_link_names_the_item_and_the_form_opens_with_what_is_left(
+    grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    assert f'href="{link(item)}"' in text_of(grace_client.get(LIST))
+    assert 'value="80.00"' in text_of(grace_client.get(link(item)))
+
+    reserve(overpaid, "50.00", State.AWAITING_APPROVAL)
+
+    page = text_of(grace_client.get(link(item)))
+    assert 'id="id_amount"' in page
+    assert 'value="30.00"' in page
+    assert f'name="item" value="{item.pk}"' in page
+    assert 'name="full_amount" value="30.00"' in page
+
+
+@pytest.mark.parametrize("key", ["0", "-1", "NaN", "٣", "99999", "1e400"])
+def test_an_item_that_the_order_does_not_have_opens_nothing(grace_client: Client, overpaid: Order, key: str) -> None:
+    assert grace_client.get(f"{refund_url(overpaid)}?item={key}").status_code == 404
+
+
+@pytest.mark.trap(8, 29)
+@pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.REQUESTED, State.UNCONFIRMED, State.PENDING])
+def test_an_old_link_pays_nothing_of_the_ticket_back(
+    grace_client: Client, overpaid: Order, item: OpenItem, state: str
+) -> None:
+    refund = reserve(overpaid, "80.00", state)
+    overpaid.refresh_from_db()
+    assert overpaid.refundable_amount == Decimal("80.00")
+
+    page = text_of(grace_client.get(link(item)))
+    sent = grace_client.post(refund_url(overpaid), filled(overpaid, amount="80.00", item=str(item.pk)))
+
+    assert f"Nothing of what was paid too much is left to refund. {refund.number} over" in page
+    assert 'id="id_amount"' not in page
+    assert sent.status_code == 422
+    assert overpaid.refunds.count() == 1
+
+
+@pytest.mark.trap(29)
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [({"amount": "30.01"}, "30.01"), ({"mode": "full", "full_amount": "110.00"}, "110.00")],
+)
+def test_more_than_is_left_is_refused(
+    grace_client: Client, overpaid: Order, item: OpenItem, asked: dict[str, str], left: str
+) -> None:
+    reserve(overpaid, "50.00", State.REQUESTED)
+    overpaid.refresh_from_db()
+
+    form = filled(overpaid, item=str(item.pk), **asked)
+    preview = grace_client.post(reverse("refund_preview", args=[overpaid.reference]), form, headers=HTMX)
+    sent = grace_client.post(refund_url(overpaid), form)
+
+    assert preview.status_code == 200
+    assert f"Refund €{left}" not in text_of(preview)
+    assert "At most €30.00 of what was paid too much is left to refund." in text_of(sent)
+    assert overpaid.refunds.count() == 1
+
+
+@pytest.mark.trap(8, 29)
+def test_what_a_colleague_settled_is_not_refunded_any_more(
+    grace_client: Client, grace: Any, overpaid: Order, item: OpenItem
+) -> None:
+    form = filled(overpaid, amount="80.00", item=str(item.pk))
+    resolve_item(item, staff_user=grace, resolution="Ada gave it to the travel fund")
+
+    sent = grace_client.post(refund_url(overpaid), form)
+
+    assert sent.status_code == 422
+    assert "This item has been settled already. Nothing of it is left to refund." in text_of(sent)
+    assert not overpaid.refunds.exists()
+
+
+def test_the_item_of_another_order_is_refused(
+    grace_client: Client, conference: Conference, overpaid: Order, item: OpenItem
+) -> None:
+    other = make_order(conference, make_user("bea"), paid="80.00")
+
+    sent = grace_client.post(refund_url(other), filled(other, item=str(item.pk)))
+
+    assert sent.status_code == 422
+    assert "no longer complete" in text_of(sent)
+    assert not other.refunds.exists()
+
+
+@pytest.mark.trap(8)
+def test_a_form_that_a_colleague_overtook_opens_with_what_is_left(
+    grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    form = filled(overpaid, amount="80.00", item=str(item.pk))
+    reserve(overpaid, "50.00", State.REQUESTED)
+
+    changed = grace_client.post(refund_url(overpaid), form, headers=HTMX)
+
+    assert changed.status_code == 409
+    assert 'value="30.00"' in text_of(changed)
+    assert f'name="item" value="{item.pk}"' in text_of(changed)
+
+
+@pytest.mark.trap(29)
+def test_the_item_names_the_refund_that_takes_it_back(
+    sam_client: Client, grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    overpaid.conference.support_refund_limit = Decimal("50.00")
+    overpaid.conference.save()
+
+    sam_client.post(refund_url(overpaid), filled(overpaid, amount="80.00", item=str(item.pk)))
+
+    proposal = overpaid.refunds.get()
+    page = text_of(grace_client.get(f"/attention/{item.pk}/"))
+    assert proposal.state == State.AWAITING_APPROVAL
+    assert f"{proposal.number} over €80.00 waits for a second person." in page
+    assert f'href="/refunds/{proposal.pk}/"' in page
+    assert "It settles itself once the money went back." in page
+    assert "Refund the difference" not in page
+    item.refresh_from_db()
+    assert item.refund == proposal
+
+
+def test_what_is_left_beside_a_refund_under_way_stays_offered(
+    grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    refund = reserve(overpaid, "50.00", State.PENDING)
+
+    page = text_of(grace_client.get(f"/attention/{item.pk}/"))
+
+    assert f"{refund.number} over €50.00 is on its way." in page
+    assert "Refund the difference" in page
+
+
+@pytest.mark.trap(11, 29)
+def test_after_a_failure_the_item_tries_that_refund_again(
+    grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    failed = reserve(overpaid, "80.00", State.FAILED)
+    item.refund = failed
+    item.save()
+
+    page = text_of(grace_client.get(link(item)))
+    overpaid.refresh_from_db()
+    form = filled(overpaid, amount="80.00", item=str(item.pk), retry_of=str(failed.pk))
+    sent = grace_client.post(refund_url(overpaid), form)
+
+    assert f'name="retry_of" value="{failed.pk}"' in page
+    assert sent.status_code == 302
+    assert overpaid.refunds.latest("pk").retry_of == failed
+    item.refresh_from_db()
+    assert str(item.resolution) == "It went back."
+
+
+@pytest.mark.trap(21, 30)
+def test_what_was_paid_late_goes_back_from_its_own_payment(
+    grace_client: Client, overpaid: Order, sandbox: "SandboxServer"
+) -> None:
+    late = overpaid.payments.latest("pk")
+    item = add(overpaid.conference, Kind.PAID_LATE, f"payment:{late.pk}", "80.00", order=overpaid, payment=late)
+
+    sent = grace_client.post(refund_url(overpaid), filled(overpaid, amount="80.00", item=str(item.pk)))
+
+    assert sent.status_code == 302
+    assert [part.payment for part in overpaid.refunds.get().parts.all()] == [late]
+    item.refresh_from_db()
+    assert str(item.resolution) == "It went back."
+
+
+def test_the_service_alone_refuses_more_than_is_left(overpaid: Order, item: OpenItem) -> None:
+    with pytest.raises(RefundError, match="At most €80.00 of what was paid too much"):
+        RefundService.create_refund(overpaid, amount=Decimal("80.01"), destination=CARD, for_item=item)
+
+    assert not overpaid.refunds.exists()
