@@ -137,7 +137,7 @@ def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[
     """The forms that settle it and that this user may send."""
     kinds = [kind for kind in SETTLES if SETTLES[kind](item)]
     allowed = [kind for kind in kinds if not kind.permission or request.user.has_perm(kind.permission)]
-    return [sent if isinstance(sent, each) else each(item_pk=item.pk) for each in allowed]
+    return [sent if isinstance(sent, each) else each(item=item) for each in allowed]
 
 
 def _can_be_paid_by_hand(item: OpenItem) -> bool:

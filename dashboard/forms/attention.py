@@ -7,6 +7,22 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from registration.models import OpenItem
+from registration.money import ZERO, format_money
+from registration.services.surplus import left_for
+
+RELOAD = _("This page shows it as it was. Reload it and look again.")
+
+
+class SeenAmountField(forms.DecimalField):
+    """The amount that its reader saw; shown again it is the amount of now, so that the next press is about that."""
+
+    widget = forms.HiddenInput
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What is shown is never what was sent."""
+        return initial
+
 
 class ItemForm(forms.Form):
     """One thing to do about one item; each item's fields have their own ids, for a page shows many."""
@@ -21,10 +37,22 @@ class ItemForm(forms.Form):
     permission = ""
     """What it needs beside the permission to settle."""
 
-    def __init__(self, *args: Any, item_pk: int, **options: Any) -> None:
+    def __init__(self, *args: Any, item: OpenItem, **options: Any) -> None:
         """Name the fields after the item."""
-        options["auto_id"] = f"id_item_{item_pk}_{self.action}_%s"
+        options["auto_id"] = f"id_item_{item.pk}_{self.action}_%s"
         super().__init__(*args, **options)
+        self.item = item
+
+    @property
+    def form_wide_errors(self) -> list[str]:
+        """What is wrong beside the fields one sees: with all of it, or with what was sent along unseen."""
+        unseen = [error for field in self.hidden_fields() for error in field.errors]
+        return [*map(str, self.non_field_errors()), *map(str, unseen)]
+
+    def refuse(self, sentence: str) -> None:
+        """Show why it was refused at the first field one sees, or above them all."""
+        fields = self.visible_fields()
+        self.add_error(fields[0].name if fields else None, sentence)
 
 
 class AcknowledgeForm(ItemForm):
@@ -89,6 +117,13 @@ class SendBackForm(ItemForm):
 
     action = "send_back"
     label = _("Send it back…")
-    button = _("Send it back to the card")
     busy = _("Sending to Stripe")
     explains = _("All that is left of this payment is refunded to the card it came from.")
+    amount = SeenAmountField(max_digits=12, decimal_places=2, error_messages={"required": RELOAD, "invalid": RELOAD})
+    """What the button says; when that is not what is left by then, nothing is sent."""
+
+    def __init__(self, *args: Any, item: OpenItem, **options: Any) -> None:
+        """Say on the button what goes back."""
+        left = left_for(item, item.order) if item.order is not None else ZERO
+        super().__init__(*args, item=item, initial={"amount": left}, **options)
+        self.button = _("Send %(amount)s back") % {"amount": format_money(left, item.conference.currency)}

@@ -14,12 +14,12 @@ from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
 from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.live import LivePage, tell_newest
-from dashboard.refund_outcome import is_htmx
+from dashboard.refund_outcome import is_htmx, proposed_text, proposed_title
 from dashboard.waiting import waiting_at
 from registration.attention import explanation
 from registration.models import Conference, OpenItem, RefundPart
 from registration.services.attention import acknowledge, check_now, send_back
-from registration.services.errors import RefundError
+from registration.services.errors import RefundError, RefundOutcome
 from registration.services.manual import pay_by_hand_instead
 from registration.services.twice import take_credit_back
 from registration.services.unmatched import match_to_order
@@ -58,18 +58,26 @@ def attention_settle(request: HttpRequest, pk: int) -> HttpResponse:
         return _check(request, item)
     if action not in FORMS:
         raise Http404(_("There is no such way to settle this."))
-    form = FORMS[action](request.POST, item_pk=item.pk)
+    form = FORMS[action](request.POST, item=item)
     if form.permission and not request.user.has_perm(form.permission):
         raise PermissionDenied
     if form.is_valid():
         try:
             _carry_out(request, item, form)
         except RefundError as error:
-            form.add_error(next(iter(form.fields), None), error.sentence)
-        else:
-            return _settled(request, item)
-    item.refresh_from_db()
+            return _refused(request, _item(request, pk), form, error)
+        return _settled(request, item)
     return _row(request, item, form, status=422)
+
+
+def _refused(request: HttpRequest, item: OpenItem, form: ItemForm, error: RefundError) -> HttpResponse:
+    """Say why at the form, or as a message when the item, as it stands now, has no such form any more."""
+    if item.resolved_at is None and SETTLES[type(form)](item):
+        form.refuse(error.sentence)
+        return _row(request, item, form, status=422)
+    level = messages.WARNING if isinstance(error, RefundOutcome) else messages.ERROR
+    messages.add_message(request, level, error.sentence)
+    return _row(request, item, status=422)
 
 
 def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
@@ -80,7 +88,7 @@ def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
     elif isinstance(form, TakeBackForm):
         take_credit_back(item, staff_user=staff_user)
     elif isinstance(form, SendBackForm):
-        send_back(item, staff_user=staff_user)
+        send_back(item, staff_user=staff_user, amount_seen=said["amount"])
     elif isinstance(form, TransferForm):
         part = get_object_or_404(RefundPart, pk=part_key(item), refund=item.refund)
         pay_by_hand_instead(part, reference=said["reference"], staff_user=staff_user)
@@ -103,7 +111,10 @@ def _check(request: HttpRequest, item: OpenItem) -> HttpResponse:
 
 def _settled(request: HttpRequest, item: OpenItem) -> HttpResponse:
     item = _item(request, item.pk)
-    messages.success(request, _("Settled") + f"\n{explanation(item)} {item.resolution}")
+    if item.resolved_at is None and item.refund is not None:  # A second person has to agree first.
+        messages.info(request, f"{proposed_title(item.refund)}\n{proposed_text(item.refund)}")
+    else:
+        messages.success(request, _("Settled") + f"\n{explanation(item)} {item.resolution}")
     return _answer(request, item)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -9,15 +11,16 @@ from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund
 from registration.models.refund import OVER, State
+from registration.money import format_money
 from registration.said import say
-from registration.services.errors import RefundError
+from registration.services.errors import RefundError, RefundProposed
 from registration.services.history import record
 from registration.services.late_payments import ENDED_ORDERS
 from registration.services.limits import WITHOUT_LIMIT
 from registration.services.open_items import close_items, resolve_item
-from registration.services.planner import refund_ceiling
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.surplus import left_for
 from registration.services.twice import went_back_twice
 
 Kind = OpenItem.Kind
@@ -64,31 +67,49 @@ def can_be_sent_back(item: OpenItem) -> bool:
     return item.kind == Kind.PAID_LATE and ended and item.payment is not None and item.payment.refundable_amount > 0
 
 
-def send_back(item: OpenItem, *, staff_user: Any) -> Refund:
+def send_back(item: OpenItem, *, staff_user: Any, amount_seen: Decimal | None = None) -> Refund:
     """Refund to its own card what arrived after the order had ended; pressed twice, it is one refund.
 
-    One that came to nothing is tried again by a new refund that names it.
+    One that came to nothing is tried again by a new refund that names it. The item settles itself once the money went
+    back.
+
+    Args:
+        item: PAID_LATE.
+        staff_user: Who decided it.
+        amount_seen: What the operator saw would go back, in the order's currency.
+
+    Returns:
+        The refund; above the limit of ``staff_user`` it is a proposal that waits for a second person.
 
     Raises:
-        RefundError: Nothing of it is left, or what a refund raises; the item settles itself once the money went back.
+        RefundError: Nothing of it is left, or another amount than was seen, or what a refund raises beside
+            ``RefundProposed``.
     """
     if not can_be_sent_back(item) or item.order is None or item.payment is None:
         raise RefundError(_("Nothing of this is left to send back."))
-    amount = min(item.payment.refundable_amount, refund_ceiling(item.order))
+    amount = left_for(item, item.order)
+    if amount_seen is not None and amount_seen != amount:
+        raise RefundError(
+            _("The amount changed since you opened this: %(now)s can be sent back now.")
+            % {"now": format_money(amount, item.order.currency)}
+        )
     name = f"item-{item.pk}-"
     over = item.order.refunds.filter(nonce__startswith=name, state__in=OVER).order_by("pk")
-    note = RefundService.create_refund(
-        item.order,
-        amount=amount,
-        destination=Refund.Destination.CARD,
-        staff_user=staff_user,
-        internal_reason=say("after_end"),
-        nonce=f"{name}{item.payment.refunded_amount}-{over.count()}",
-        retry_of=over.last(),
-        after_end=True,
-        payment=item.payment,
-    )
-    return note.refund or item.order.refunds.latest("pk")
+    nonce = f"{name}{item.payment.refunded_amount}-{over.count()}"
+    with suppress(RefundProposed):
+        RefundService.create_refund(
+            item.order,
+            amount=amount,
+            destination=Refund.Destination.CARD,
+            staff_user=staff_user,
+            internal_reason=say("after_end"),
+            nonce=nonce,
+            retry_of=over.exclude(state=State.REJECTED).last(),
+            after_end=True,
+            propose=True,
+            for_item=item,
+        )
+    return Refund.objects.get(nonce=nonce)
 
 
 def check_now(item: OpenItem) -> OpenItem:

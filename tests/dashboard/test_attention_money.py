@@ -136,40 +136,6 @@ def test_a_transfer_by_hand_is_recorded_from_here(grace_client: Client, conferen
     assert "All is well" in text_of(grace_client.get(LIST))
 
 
-@pytest.mark.trap(30)
-@pytest.mark.parametrize("htmx", [True, False])
-def test_what_came_after_the_order_was_cancelled_is_sent_back_from_here(
-    grace_client: Client, conference: Conference, ada: Any, sandbox: "SandboxServer", htmx: bool
-) -> None:
-    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED, sandbox=sandbox)
-    payment = order.payments.get()
-    item = add(conference, Kind.PAID_LATE, f"payment:{payment.pk}", "80.00", order=order, payment=payment)
-    page = text_of(grace_client.get(LIST))
-    assert "Refund the difference" not in page
-    assert "Send it back to the card" in page
-    assert "Settle with a note" in page
-
-    settle(grace_client, item, "send_back", htmx=htmx)
-
-    item.refresh_from_db()
-    order.refresh_from_db()
-    assert str(item.resolution) == "It went back."
-    assert (order.status, order.refundable_amount) == (Order.Status.CANCELLED, Decimal("0.00"))
-
-
-def test_money_that_is_gone_by_now_is_not_sent_back_again(
-    grace_client: Client, conference: Conference, ada: Any
-) -> None:
-    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED)
-    item = add(conference, Kind.PAID_LATE, "payment:1", "80.00", order=order)
-
-    response = settle(grace_client, item, "send_back", htmx=True)
-
-    assert response.status_code == 422
-    item.refresh_from_db()
-    assert (item.resolved_at, order.refunds.count()) == (None, 0)
-
-
 @pytest.mark.trap(11, 37)
 @pytest.mark.parametrize("htmx", [True, False])
 def test_a_failed_refund_is_paid_by_hand_instead(

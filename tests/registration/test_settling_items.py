@@ -9,6 +9,7 @@ import pytest
 from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.sentences import sentence
+from registration.services.approval import reject_refund
 from registration.services.attention import can_be_sent_back, check_now, send_back
 from registration.services.errors import DuplicateSubmit, RefundError, RefundHeld, RefundRefused
 from registration.services.late_payments import apply_intent
@@ -18,6 +19,7 @@ from registration.services.resolve import resolve_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_user
 from tests.registration.desk import add_card_payment, card_order, fault, pay_at_stripe, refunds_at_stripe
+from tests.registration.proposals import colleague
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -249,3 +251,33 @@ def test_what_came_late_is_sent_back_once(sandbox: "SandboxServer", late: OpenIt
     assert not can_be_sent_back(fresh)
     with pytest.raises(RefundError, match="Nothing of this is left"):
         send_back(fresh, staff_user=None)
+
+
+@pytest.mark.trap(30)
+def test_above_the_limit_what_came_late_is_proposed(sandbox: "SandboxServer", late: OpenItem) -> None:
+    late.conference.support_refund_limit = Decimal("20.00")
+    late.conference.save()
+    sam, grace = make_user("sam"), colleague("grace", "Finance")
+
+    proposal = send_back(OpenItem.objects.get(pk=late.pk), staff_user=sam)
+
+    late.refresh_from_db()
+    assert (proposal.state, proposal.amount, late.refund) == (State.AWAITING_APPROVAL, Decimal("50.00"), proposal)
+    assert late.resolved_at is None
+    assert_books_agree()
+
+    reject_refund(proposal, staff_user=grace, reason="Ask first")
+    again = send_back(OpenItem.objects.get(pk=late.pk), staff_user=grace)
+
+    assert (again.state, again.retry_of) == (State.SUCCEEDED, None)
+    late.refresh_from_db()
+    assert str(late.resolution) == "It went back."
+    assert_books_agree()
+
+
+@pytest.mark.trap(8)
+def test_what_came_late_is_not_sent_back_by_another_amount_than_was_seen(late: OpenItem) -> None:
+    with pytest.raises(RefundError, match=r"\$50.00 can be sent back now"):
+        send_back(late, staff_user=None, amount_seen=Decimal("40.00"))
+
+    assert Refund.objects.count() == 1
