@@ -24,6 +24,7 @@ from dashboard.forms.attention import (
 )
 from dashboard.names import attendee_name
 from dashboard.paging import keyset_page
+from dashboard.refund_panel import money
 from dashboard.templatetags.desk import look_of
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
@@ -127,7 +128,7 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "stripe_ids": _stripe_ids(item),
         "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
-        "forms": [{"form": each, "open": each is form} for each in offered],
+        "forms": [{"form": each, "open": each is form, "match": _match(each)} for each in offered],
         "settle_url": reverse("attention_settle", args=[item.pk]),
         "item_url": reverse("attention_item", args=[item.pk]),
     }
@@ -138,6 +139,27 @@ def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[
     kinds = [kind for kind in SETTLES if SETTLES[kind](item)]
     allowed = [kind for kind in kinds if not kind.permission or request.user.has_perm(kind.permission)]
     return [sent if isinstance(sent, each) else each(item=item) for each in allowed]
+
+
+def _match(form: ItemForm) -> dict[str, Any] | None:
+    """What matching would do to the order, once a form was sent that names one."""
+    if not isinstance(form, MatchForm) or form.preview is None:
+        return None
+    before, after = form.preview.before, form.preview.after
+    rows = [
+        (_("Status"), str(before.get_status_display()), str(after.get_status_display())),
+        (_("Total"), money(before, before.total), money(after, after.total)),
+        (_("Paid"), money(before, before.paid_amount), money(after, after.paid_amount)),
+        (_("Refunded"), money(before, before.refunded_amount), money(after, after.refunded_amount)),
+        (_("Due"), money(before, before.due_amount), money(after, after.due_amount)),
+    ]
+    return {
+        "order": before,
+        "attendee": attendee_name(before),
+        "warnings": form.preview.warnings,
+        "id": f"match-preview-{form.item.pk}",
+        "rows": [{"label": label, "was": was if was != now else "", "now": now} for label, was, now in rows],
+    }
 
 
 def _can_be_paid_by_hand(item: OpenItem) -> bool:

@@ -42,6 +42,8 @@ class IntentSnapshot:
     card_brand: str = ""
     card_last4: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    charged_at: datetime | None = None
+    """When its latest charge was made, where that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def intent_snapshot(intent: Any) -> IntentSnapshot:
     details = getattr(charge, "payment_method_details", None)
     card = getattr(details, "card", None)
     currency = intent.currency.upper()
+    charged = getattr(charge, "created", None)
     received = intent.amount_received if intent.status == "succeeded" else intent.amount
     return IntentSnapshot(
         id=intent.id,
@@ -142,6 +145,7 @@ def intent_snapshot(intent: Any) -> IntentSnapshot:
         card_brand=_text(card, "brand"),
         card_last4=_text(card, "last4"),
         metadata=_metadata(intent),
+        charged_at=datetime.fromtimestamp(charged, UTC) if charged else None,
     )
 
 

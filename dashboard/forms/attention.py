@@ -9,19 +9,28 @@ from django.utils.translation import gettext_lazy as _
 
 from registration.models import OpenItem
 from registration.money import ZERO, format_money
+from registration.services.match_preview import MatchPreview
 from registration.services.surplus import left_for
 
 RELOAD = _("This page shows it as it was. Reload it and look again.")
 
 
-class SeenAmountField(forms.DecimalField):
-    """The amount that its reader saw; shown again it is the amount of now, so that the next press is about that."""
+class Seen(forms.Field):
+    """What its reader saw, sent along unseen; shown again it is what is so now, and the next press is about that."""
 
     widget = forms.HiddenInput
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """What is shown is never what was sent."""
         return initial
+
+
+class SeenText(Seen, forms.CharField):
+    """Words that were seen."""
+
+
+class SeenAmount(Seen, forms.DecimalField):
+    """An amount that was seen."""
 
 
 class ItemForm(forms.Form):
@@ -70,18 +79,29 @@ class AcknowledgeForm(ItemForm):
 
 
 class MatchForm(ItemForm):
-    """The order it belongs to."""
+    """The order it belongs to: first it is shown what matching would do, then it is confirmed."""
 
     action = "match"
     label = _("Match to an order…")
-    button = _("Match to this order")
+    button: Any = _("Show what happens")
     busy = _("Asking Stripe")
+    confirmed = SeenText(required=False)
+    """The reference whose order was shown; another one is shown first."""
+    seen = SeenText(required=False)
+    """How that order stood."""
+    preview: MatchPreview | None = None
     reference = forms.CharField(
         max_length=100,
         label=_("Reference of the order it belongs to"),
         error_messages={"required": _("Enter the reference of the order.")},
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
+
+    def show(self, preview: MatchPreview) -> None:
+        """Let the next press confirm what is shown now."""
+        self.preview = preview
+        self.button = _("Match to %(order)s") % {"order": preview.before.reference}
+        self.initial.update(confirmed=preview.before.reference, seen=preview.seen)
 
 
 class TransferForm(ItemForm):
@@ -119,7 +139,7 @@ class SendBackForm(ItemForm):
     label = _("Send it back…")
     busy = _("Sending to Stripe")
     explains = _("All that is left of this payment is refunded to the card it came from.")
-    amount = SeenAmountField(max_digits=12, decimal_places=2, error_messages={"required": RELOAD, "invalid": RELOAD})
+    amount = SeenAmount(max_digits=12, decimal_places=2, error_messages={"required": RELOAD, "invalid": RELOAD})
     """What the button says; when that is not what is left by then, nothing is sent."""
 
     def __init__(self, *args: Any, item: OpenItem, **options: Any) -> None:

@@ -21,8 +21,9 @@ from registration.models import Conference, OpenItem, RefundPart
 from registration.services.attention import acknowledge, check_now, send_back
 from registration.services.errors import RefundError, RefundOutcome
 from registration.services.manual import pay_by_hand_instead
+from registration.services.match_preview import preview_match
 from registration.services.twice import take_credit_back
-from registration.services.unmatched import match_to_order
+from registration.services.unmatched import match_to_order, order_named
 
 FORMS: dict[str, type[ItemForm]] = {form.action: form for form in SETTLES}
 
@@ -61,13 +62,22 @@ def attention_settle(request: HttpRequest, pk: int) -> HttpResponse:
     form = FORMS[action](request.POST, item=item)
     if form.permission and not request.user.has_perm(form.permission):
         raise PermissionDenied
-    if form.is_valid():
-        try:
-            _carry_out(request, item, form)
-        except RefundError as error:
-            return _refused(request, _item(request, pk), form, error)
-        return _settled(request, item)
-    return _row(request, item, form, status=422)
+    if not form.is_valid():
+        return _row(request, item, form, status=422)
+    try:
+        if isinstance(form, MatchForm) and not _is_confirmed(item, form):
+            form.show(preview_match(item, reference=form.cleaned_data["reference"]))
+            return _row(request, item, form)
+        _carry_out(request, item, form)
+    except RefundError as error:
+        return _refused(request, _item(request, pk), form, error)
+    return _settled(request, item)
+
+
+def _is_confirmed(item: OpenItem, form: MatchForm) -> bool:
+    """Whether what matching does was shown, and for the order that is named now."""
+    said = form.cleaned_data
+    return bool(said["confirmed"]) and said["confirmed"] == order_named(item, said["reference"]).reference
 
 
 def _refused(request: HttpRequest, item: OpenItem, form: ItemForm, error: RefundError) -> HttpResponse:
@@ -84,7 +94,7 @@ def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
     """Call the one service that the form stands for."""
     staff_user, said = request.user, form.cleaned_data
     if isinstance(form, MatchForm):
-        match_to_order(item, reference=said["reference"], staff_user=staff_user)
+        match_to_order(item, reference=said["reference"], staff_user=staff_user, seen=said["seen"])
     elif isinstance(form, TakeBackForm):
         take_credit_back(item, staff_user=staff_user)
     elif isinstance(form, SendBackForm):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -106,6 +107,30 @@ def _said_to_staff(what_now: str) -> Iterator[None]:
         yield
     except StripeProblem as problem:
         raise RefundError(f"{problem.advice} {what_now}") from problem
+
+
+def look_again(conference: Conference, stripe_ids: Collection[str], *, staff_user: Any) -> None:
+    """Settle those differences of the newest comparison that something else repaired, found by their ids at Stripe.
+
+    What still differs stays, and so does everything while Stripe cannot be asked: the next comparison tells.
+
+    Args:
+        conference: Whose comparison.
+        stripe_ids: Of refunds, disputes, payments and charges.
+        staff_user: Who repaired it.
+    """
+    run = ComparisonRun.objects.filter(conference=conference, state=ComparisonRun.State.FINISHED).first()
+    if run is None:
+        return
+    about = Q(theirs__id__in=stripe_ids) | Q(theirs__payment__in=stripe_ids) | Q(ours__id__in=stripe_ids)
+    found = run.differences.filter(about, state__in=Difference.DIFFERING).select_related("run__conference")
+    asker = Asker(conference, BRIEFLY)
+    try:
+        for difference in found:
+            if look(asker, conference, difference.subject) is None:
+                _settle(difference, State.REPAIRED, staff_user)
+    except StripeProblem as problem:
+        logger.warning("differences_not_looked_at_again run=%s code=%s", run.pk, problem.code)
 
 
 def _settle(difference: Difference, state: str, staff_user: Any) -> Difference:

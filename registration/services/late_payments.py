@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -102,7 +104,7 @@ def receive(order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
         snapshot.card_last4,
         snapshot.livemode,
     )
-    payment.received_at = timezone.now()
+    payment.received_at = arrived_at(snapshot)
     payment.save()
     late = status_before in ENDED_ORDERS
     facts = facts_of(snapshot) | {"instrument": payment.tender}
@@ -113,6 +115,15 @@ def receive(order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
         show(OpenItem.Kind.PAID_LATE, order, payment, snapshot)
     elif order.paid_amount > order.total:
         show(OpenItem.Kind.OVERPAID, order, payment, snapshot)
+
+
+def arrived_at(snapshot: IntentSnapshot) -> datetime:
+    """When the card was charged, whenever we hear of it: the books date a refund by Stripe's clock as well.
+
+    Never in the future, should Stripe's clock be ahead of ours.
+    """
+    now = timezone.now()
+    return min(snapshot.charged_at or now, now)
 
 
 def show(kind: str, order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:

@@ -10,11 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from registration.models import Conference, OpenItem, Order, Refund
-from registration.services.events import intent_changed, refund_changed
-from registration.services.external import apply_refund
+from registration.services.events import refund_changed
 from registration.services.refund import RefundService
-from registration.stripe_gateway import gateway_for
-from tests.cast import STRIPE_KEY, control, make_order, pay
+from tests.cast import control, make_order, pay
 from tests.dashboard.open_items import LIST, add, refunded, settle
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled
@@ -194,28 +192,3 @@ def test_what_cannot_be_taken_back_says_so_in_the_row(
 
     assert response.status_code == 422
     assert "Nothing was changed" in text_of(response)
-
-
-@pytest.mark.trap(14)
-@pytest.mark.parametrize("htmx", [True, False])
-def test_what_matches_no_order_is_matched(
-    grace_client: Client, conference: Conference, pending_order: Order, sandbox: "SandboxServer", htmx: bool
-) -> None:
-    payment = {"id": "pi_lost", "charge": "ch_lost", "amount": 5000, "currency": "eur"}
-    control(sandbox, "seed", account_key=STRIPE_KEY, payments=[payment])
-    intent_changed(conference, {"id": "pi_lost"})
-    made = stripe_post(sandbox, "refunds", "payment_intent=pi_lost&amount=1000")
-    apply_refund(conference, gateway_for(conference).fetch_refund(made["id"]))
-    item = OpenItem.objects.get(subject="pi_lost")
-    assert OpenItem.objects.unresolved().count() == 2
-
-    unknown = settle(grace_client, item, "match", htmx=htmx, reference="ORD-NOPE")
-    matched = settle(grace_client, item, "match", htmx=htmx, reference=pending_order.reference)
-    settle(grace_client, OpenItem.objects.get(subject=made["id"]), "match", reference=pending_order.reference)
-
-    assert unknown.status_code == 422
-    assert "has no order ORD-NOPE" in text_of(unknown)
-    assert matched.status_code == (200 if htmx else 302)
-    pending_order.refresh_from_db()
-    assert (pending_order.paid_amount, pending_order.refunded_amount) == (Decimal("50.00"), Decimal("10.00"))
-    assert not OpenItem.objects.unresolved().filter(kind=Kind.UNMATCHED).exists()

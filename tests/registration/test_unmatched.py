@@ -1,17 +1,21 @@
 """What Stripe has and no order knows is matched to its order by hand, and taken into the books."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
 
-from registration.models import Conference, HistoryEntry, OpenItem, Order, Payment, Refund
+from registration.books import Account
+from registration.models import ComparisonRun, Conference, Difference, HistoryEntry, OpenItem, Order, Payment, Refund
 from registration.sentences import sentence
 from registration.services.errors import RefundError
 from registration.services.events import charge_changed, dispute_changed, intent_changed, refund_changed
 from registration.services.unmatched import match_to_order
 from registration.stripe_gateway import StripeGateway, gateway_for
+from registration.trial_balance import trial_balance
 from stripe_sandbox.ids import account_id
 from tests.registration.books import (
     KEY,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
 
 pytestmark = pytest.mark.django_db
+ONE_SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -261,3 +266,76 @@ def test_what_is_known_is_not_matched(conference: Conference, unpaid: Order, gra
 
     with pytest.raises(RefundError, match="Only what matches no order"):
         match_to_order(item, reference=unpaid.reference, staff_user=grace)
+
+
+def compared(conference: Conference, subject: str, **facts: Any) -> Difference:
+    """A difference that the newest comparison left open, with the item that it waits under."""
+    run, _made = ComparisonRun.objects.get_or_create(
+        conference=conference, state=ComparisonRun.State.FINISHED, defaults={"until": timezone.now()}
+    )
+    OpenItem.objects.create(conference=conference, kind=OpenItem.Kind.DRIFT, subject=subject)
+    return Difference.objects.create(
+        run=run, subject=subject, kind="PAYMENT_MISSING_HERE", state=Difference.State.NAMED, **facts
+    )
+
+
+def test_a_match_settles_what_the_comparison_said_of_it(
+    conference: Conference, sandbox: "SandboxServer", unpaid: Order, grace: Any
+) -> None:
+    other = make_conference("elsewhere")
+    refund = refund_at_stripe(sandbox, 4000)
+    intent_changed(conference, {"id": "pi_sim_1"})
+    charge = compared(conference, "charge:ch_sim_1", theirs={"id": "ch_sim_1", "payment": "pi_sim_1"})
+    still = compared(
+        conference, f"refund:{refund['id']}", theirs={"id": refund["id"], "payment": "pi_sim_1", "state": "succeeded"}
+    )
+    theirs = compared(other, "charge:ch_sim_1", theirs={"id": "ch_sim_1"})
+
+    match_to_order(unmatched(), reference=unpaid.reference, staff_user=grace)
+
+    for difference in (charge, still, theirs):
+        difference.refresh_from_db()
+    assert [charge.state, still.state, theirs.state] == ["REPAIRED", "NAMED", "NAMED"]
+    assert charge.settled_by == grace
+    drift = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.DRIFT, conference=conference)
+    assert [item.subject for item in drift] == [still.subject]
+
+
+def test_a_match_stands_though_stripe_falls_silent_right_after(
+    conference: Conference, sandbox: "SandboxServer", unpaid: Order, grace: Any
+) -> None:
+    intent_changed(conference, {"id": "pi_sim_1"})
+    charge = compared(conference, "charge:ch_sim_1", theirs={"id": "ch_sim_1", "payment": "pi_sim_1"})
+
+    with fault(sandbox, "server_error", count=99, path="/v1/charges"):
+        order = match_to_order(unmatched(), reference=unpaid.reference, staff_user=grace)
+
+    charge.refresh_from_db()
+    assert (order.paid_amount, charge.state) == (Decimal("100.00"), "NAMED")
+
+
+def test_a_payment_is_dated_when_the_card_was_charged(
+    conference: Conference, sandbox: "SandboxServer", grace: Any
+) -> None:
+    charged = timezone.now().replace(microsecond=0) - timedelta(days=40)
+    seed(sandbox, created=int(charged.timestamp()))
+    order = make_order(conference)
+    intent_changed(conference, {"id": "pi_sim_1"})
+
+    match_to_order(unmatched(), reference=order.reference, staff_user=grace)
+
+    assert order.payments.get().received_at == charged
+    by_then = {line.account: line.closing for line in trial_balance(conference, None, charged + ONE_SECOND).lines}
+    assert by_then == {Account.CARD: Decimal("100.00"), Account.SALES: Decimal("-100.00")}
+
+
+def test_no_payment_is_dated_in_the_future(sandbox: "SandboxServer", conference: Conference) -> None:
+    order = make_order(conference)
+    ahead = timezone.now() + timedelta(days=2)
+    seed(sandbox, created=int(ahead.timestamp()), metadata={"order": order.reference})
+
+    intent_changed(conference, {"id": "pi_sim_1"})
+
+    received = order.payments.get().received_at
+    assert received is not None
+    assert received <= timezone.now()
