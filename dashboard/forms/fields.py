@@ -10,12 +10,18 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from registration.money import places
+from registration.money import SYMBOLS, places
 
 WHOLE_DIGITS = 10
 """What the database holds in front of the decimal mark."""
 GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*(?![0-9])")
 """Digits in threes: ``1,234`` or ``1.234.567``, which may be the whole of an amount or the part before its mark."""
+CODE = "(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])"
+SIGN = f"{CODE}|[A-Za-z]{{0,2}}[$\N{CENT SIGN}-\N{YEN SIGN}\N{EURO-CURRENCY SIGN}-\N{BITCOIN SIGN}]"
+SPACE = "[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]?"
+SIGNED = re.compile(rf"(?:({SIGN}){SPACE})?(.*?)(?:{SPACE}({SIGN}))?", re.DOTALL)
+"""An amount with the sign or the code of a currency before it, behind it, or both."""
+BELOW_ZERO = re.compile(r"[-\N{EN DASH}\N{MINUS SIGN}].*[0-9].*", re.DOTALL)
 PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?")
 
 
@@ -25,10 +31,11 @@ def typed(amount: Decimal, currency: str) -> str:
 
 
 class AmountField(forms.CharField):
-    """An amount in major units of one currency, typed as ``12.50``, ``12,50``, ``1.234,50`` or ``1,234.50``.
+    """An amount in major units of one currency, typed as ``12.50``, ``12,50``, ``1.234,50`` or ``€1,234.50``.
 
     Both ways of writing are understood in every language, because what can be read in one way only means the same
-    to everybody. What can be read in two, like ``1,234``, is refused with a sentence that says what to type.
+    to everybody. What can be read in two, like ``1,234``, is refused with a sentence that says what to type. The
+    currency's own sign or code may stand with the amount; that of another is refused, for nothing here is converted.
     """
 
     def __init__(self, *, currency: str = "USD", **options: Any) -> None:
@@ -63,10 +70,28 @@ class AmountField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        match = self.pattern.fullmatch(self._ungrouped(text))
-        amount = Decimal(".".join(filter(None, match.groups()))) if match else Decimal(0)
-        if amount <= 0:
+        match = self.pattern.fullmatch(self._ungrouped(self._unsigned(text)))
+        if match is None:
             raise ValidationError(self.error_messages["amount"], code="amount")
+        amount = Decimal(".".join(filter(None, match.groups())))
+        if amount == 0:
+            raise ValidationError(gettext("Enter an amount greater than zero."), code="zero")
+        return amount
+
+    def _unsigned(self, text: str) -> str:
+        """Take off the sign of the currency.
+
+        Raises:
+            ValidationError: It is below zero, or of another currency.
+        """
+        before, amount, behind = SIGNED.fullmatch(text).groups()  # type: ignore[union-attr]
+        if BELOW_ZERO.fullmatch(text) or BELOW_ZERO.fullmatch(amount):
+            raise ValidationError(gettext("Enter the amount without a minus sign."), code="minus")
+        own = {self.currency, SYMBOLS.get(self.currency, self.currency)}
+        for sign in filter(None, (before, behind)):
+            if re.search(r"[0-9]", amount) and sign.upper() not in own:
+                sentence = gettext("Amounts here are in %(currency)s. Enter it in %(currency)s, without %(sign)s.")
+                raise ValidationError(sentence % {"currency": self.currency, "sign": sign}, code="currency")
         return amount
 
     def _ungrouped(self, text: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.forms.fields import AmountField, PercentField
-from registration.money import format_amount
+from registration.money import format_amount, format_money
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_unambiguous_amount_is_understood(text: str, amount: str) -> None:
     [
         "",
         "   ",
-        "-5",
-        "\N{MINUS SIGN}5",
-        "0",
-        "0.00",
+        "-",
+        "€",
+        "€ €5",
+        "5 EURO",
         "1e5",
         "1E5",
         "NaN",
@@ -65,7 +65,7 @@ def test_unambiguous_amount_is_understood(text: str, amount: str) -> None:
         "\N{FULLWIDTH DIGIT ONE}\N{FULLWIDTH DIGIT TWO}",
         "\N{ARABIC-INDIC DIGIT ONE}",
         "twelve",
-        "12.50 EUR",
+        "12.50  EUR",
         "12.50\n13.50",
         "99999999999.00",
         "9" * 10_000,
@@ -79,16 +79,85 @@ def test_anything_else_is_told_what_to_type(text: str) -> None:
     assert refusal.value.messages == ["Enter an amount like 12.50."]
 
 
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("€40", "40"),
+        ("40 €", "40"),
+        ("40€", "40"),
+        ("€ 40.50", "40.50"),
+        ("40,50\N{NO-BREAK SPACE}€", "40.50"),
+        ("40,50\N{NARROW NO-BREAK SPACE}€", "40.50"),
+        ("40 EUR", "40"),
+        ("EUR 40", "40"),
+        ("40eur", "40"),
+        ("€40 EUR", "40"),
+        ("1.234,50 €", "1234.50"),
+        ("€1,234.50", "1234.50"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_own_currency_may_stand_with_the_amount(text: str, amount: str, language: str) -> None:
+    with translation.override(language):
+        assert AmountField(currency="EUR").clean(text) == Decimal(amount)
+
+
 @pytest.mark.trap(39)
-@pytest.mark.parametrize("text", ["1,234", "1.234", "12.505", "999,999"])
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("$40", "$"),
+        ("40 $", "$"),
+        ("US$40", "US$"),
+        ("40 USD", "USD"),
+        ("chf 40", "chf"),
+        ("£40", "£"),
+        ("€40 USD", "USD"),
+        ("\N{NEW SHEQEL SIGN}40", "\N{NEW SHEQEL SIGN}"),
+    ],
+)
+def test_another_currency_is_never_taken_for_ours(text: str, sign: str) -> None:
+    with pytest.raises(forms.ValidationError) as refusal:
+        AmountField(currency="EUR").clean(text)
+
+    assert refusal.value.messages == [f"Amounts here are in EUR. Enter it in EUR, without {sign}."]
+
+
+def test_a_dollar_sign_says_nothing_about_other_dollars() -> None:
+    with pytest.raises(forms.ValidationError, match=r"Amounts here are in CAD\."):
+        AmountField(currency="CAD").clean("$40")
+    assert AmountField(currency="CAD").clean("CAD 40") == Decimal("40")
+    assert AmountField(currency="USD").clean("$40") == Decimal("40")
+
+
+@pytest.mark.trap(39)
+@pytest.mark.parametrize("text", ["-5", "\N{MINUS SIGN}5", "\N{EN DASH}5.00", "-€5", "€-5", "€ -5", "-5 EUR", "-0"])
+def test_a_minus_has_its_own_sentence(text: str) -> None:
+    with pytest.raises(forms.ValidationError) as refusal:
+        AmountField(currency="EUR").clean(text)
+
+    assert refusal.value.messages == ["Enter the amount without a minus sign."]
+
+
+@pytest.mark.parametrize("text", ["0", "0.00", "00,0", "€0", "0 EUR"])
+def test_nothing_has_its_own_sentence(text: str) -> None:
+    with pytest.raises(forms.ValidationError) as refusal:
+        AmountField(currency="EUR").clean(text)
+
+    assert refusal.value.messages == ["Enter an amount greater than zero."]
+
+
+@pytest.mark.trap(39)
+@pytest.mark.parametrize("text", ["1,234", "1.234", "12.505", "999,999", "€1,234", "1.234 EUR"])
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_what_can_be_read_in_two_ways_is_never_guessed(text: str, language: str) -> None:
     with translation.override(language), pytest.raises(forms.ValidationError) as refusal:
         AmountField(currency="EUR").clean(text)
 
-    example = f"{text.replace(',', '').replace('.', '')}{'.' if language == 'en' else ','}00"
+    number = text.strip("€EUR ")
+    example = f"{number.replace(',', '').replace('.', '')}{'.' if language == 'en' else ','}00"
     [sentence] = refusal.value.messages
-    assert text in sentence
+    assert number in sentence
     assert example in sentence
     assert AmountField(currency="EUR").clean(example) == Decimal(example.replace(",", "."))
 
@@ -104,16 +173,17 @@ def test_what_the_desk_writes_it_also_reads(amount: Decimal, currency: str, lang
 
     with translation.override(language):
         assert field.clean(format_amount(amount, currency)) == amount
+        assert field.clean(format_money(amount, currency)) == amount
         assert field.clean(field.prepare_value(amount)) == amount
 
 
-@pytest.mark.parametrize("text", ["12.50", "12,5", "1.234,50", "0", "1e3"])
+@pytest.mark.parametrize("text", ["12.50", "12,5", "1.234,50", "¥12.50", "1e3"])
 def test_yen_are_whole(text: str) -> None:
     with pytest.raises(forms.ValidationError, match=r"Enter a whole amount like 1250\."):
         AmountField(currency="JPY").clean(text)
 
 
-@pytest.mark.parametrize("text", ["1250", "1,250", "1.250"])
+@pytest.mark.parametrize("text", ["1250", "1,250", "1.250", "¥1,250", "1250 JPY"])
 def test_yen_are_understood(text: str) -> None:
     assert AmountField(currency="JPY").clean(text) == Decimal("1250")
 

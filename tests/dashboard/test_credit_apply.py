@@ -202,8 +202,9 @@ def test_several_credits_pay_together_oldest_expiry_first(
     ("amount", "sentence"),
     [
         ("", "Enter an amount like 12.50."),
-        ("0", "Enter an amount like 12.50."),
-        ("-5", "Enter an amount like 12.50."),
+        ("0", "Enter an amount greater than zero."),
+        ("-5", "Enter the amount without a minus sign."),
+        ("$5", "Amounts here are in EUR."),
         ("1.005", "1.005 can be read in two ways."),
         ("50.01", "Enter €50.00 or less"),
     ],

@@ -70,7 +70,7 @@ def test_the_usual_expiry_is_offered(grace_client: Client, ada: Any, order: Orde
     ("fields", "sentence"),
     [
         ({"amount": ""}, "Enter an amount like 12.50."),
-        ({"amount": "0.00"}, "Enter an amount like 12.50."),
+        ({"amount": "0.00"}, "Enter an amount greater than zero."),
         ({"reason": ""}, "Enter a reason."),
         ({"expires_on": "2020-01-01"}, "Choose today or a later day."),
         ({"expires_on": "soon"}, "Enter a day like 2027-12-31."),

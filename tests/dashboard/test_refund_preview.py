@@ -107,7 +107,9 @@ def test_tick_for_another_total_does_not_count(grace_client: Client, order: Orde
     ("text", "missing"),
     [
         ("abc", "Enter an amount like 12.50."),
-        ("-1", "Enter an amount like 12.50."),
+        ("-1", "Enter the amount without a minus sign."),
+        ("0", "Enter an amount greater than zero."),
+        ("$10", "Amounts here are in EUR. Enter it in EUR, without $."),
         ("1,234", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
         ("9999", "At most €80.00 can be refunded."),
     ],
