@@ -222,8 +222,11 @@ def still_waits(item: OpenItem) -> str:
     """What is said when Stripe was asked and the item stays: a title, and below it where the refund stands."""
     part = RefundPart.objects.filter(pk=part_key(item) or 0, refund=item.refund_id).first()
     state = part.state if part else item.refund.state if item.refund else State.UNCONFIRMED
-    title = _("It could not be sent yet") if state == State.REQUESTED else _("Stripe has not settled it yet")
-    return f"{title}\n{ASKED[State(state)]}"
+    titles = {
+        State.REQUESTED: _("It could not be sent yet"),
+        State.UNCONFIRMED: _("Stripe has not said yet whether it has it"),
+    }
+    return f"{titles.get(State(state), _('Stripe has not settled it yet'))}\n{ASKED[State(state)]}"
 
 
 def _refunds(request: HttpRequest, item: OpenItem) -> list[Refund]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.names import attendee_email, attendee_name
@@ -189,22 +191,32 @@ class OrderPage:
         return refund_entries(self.order)
 
     @property
-    def attention(self) -> list[str]:
-        """What waits for somebody, in words; what is being verified has words of its own."""
+    def attention(self) -> list[SafeString]:
+        """What waits for somebody, each a link to its item; what is being verified has words of its own."""
         told = (OpenItem.Kind.UNCONFIRMED, *TOLD_IN_FULL)
-        return [str(item.get_kind_display()) for item in open_items(self.order) if item.kind not in told]
+        items = (item for item in self._items if item.kind not in told)
+        return [format_html('<a href="{}">{}</a>', _item_url(item), explanation(item)) for item in items]
 
     @property
-    def waiting(self) -> list[tuple[str, str]]:
-        """Title and text of what keeps a refund from being sent, with the sum to top up."""
-        items = (item for item in open_items(self.order) if item.kind in TOLD_IN_FULL)
-        return [(f"{item.get_kind_display()}.", explanation(item)) for item in items]
+    def waiting(self) -> list[tuple[str, str, str]]:
+        """Title, text and item of what keeps a refund from being sent, with the sum to top up."""
+        items = (item for item in self._items if item.kind in TOLD_IN_FULL)
+        return [(f"{item.get_kind_display()}.", explanation(item), _item_url(item)) for item in items]
 
     @property
-    def verifying(self) -> list[tuple[str, str]]:
-        """Title and text for each refund that Stripe did not answer about."""
+    def verifying(self) -> list[tuple[str, str, str]]:
+        """Title, text and item of each refund that Stripe did not answer about."""
         refunds = (refund for refund in self.order.refunds.all() if refund.state == State.UNCONFIRMED)
-        return [(verifying_title(refund), verifying_text(refund)) for refund in refunds]
+        items = {item.refund_id: _item_url(item) for item in self._items if item.kind == OpenItem.Kind.UNCONFIRMED}
+        return [(verifying_title(refund), verifying_text(refund), items.get(refund.pk, "")) for refund in refunds]
+
+    @property
+    def _items(self) -> list[OpenItem]:
+        """The open items; the order's conference is theirs."""
+        items = open_items(self.order)
+        for item in items:
+            item.conference = self.order.conference
+        return items
 
     @property
     def disputes(self) -> list[str]:
@@ -288,6 +300,10 @@ class OrderPage:
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)
+
+
+def _item_url(item: OpenItem) -> str:
+    return reverse("attention_item", args=[item.pk])
 
 
 def _told(entry: HistoryEntry) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.held import Undo, undo_of
@@ -51,7 +52,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
     return RefundEntry(
         refund=refund,
         amount=format_money(refund.amount, refund.currency),
-        where=", ".join(places) or str(refund.get_destination_display()),
+        where=capfirst(", ".join(places)) or str(refund.get_destination_display()),
         why=(ended_because(refund) or reason).rstrip("."),
         who=_who(refund),
         steps=steps(refund) if refund.is_open else [],
@@ -70,10 +71,11 @@ _SETTLED = (State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED)
 
 
 def _place(part: RefundPart, payments: dict[int, Payment]) -> str:
+    """Where one part goes, within a list of places."""
     if part.channel in (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN):
-        return _("To credit %(number)s") % {"number": part.credit.number} if part.credit else _("To store credit")
+        return _("to credit %(number)s") % {"number": part.credit.number} if part.credit else _("to store credit")
     payment = payments.get(part.payment_id)
-    return _("To %(instrument)s") % {"instrument": payment.instrument} if payment else _("To the card")
+    return _("to %(instrument)s") % {"instrument": payment.instrument} if payment else _("to the card")
 
 
 def _decided(refund: Refund) -> str:

@@ -32,7 +32,7 @@ WHAT_HAPPENED = {
     Kind.MANUAL_TRANSFER: gettext_lazy("%(amount)s has to be paid back by hand."),
     Kind.UNSENT: gettext_lazy("A refund of %(amount)s was decided and could not be sent yet.%(problem)s"),
     Kind.BALANCE_LOW: gettext_lazy("A refund of %(amount)s waits because the Stripe balance is too low.%(short)s"),
-    Kind.SLOW: gettext_lazy("A refund of %(amount)s has been waiting at Stripe for long."),
+    Kind.SLOW: gettext_lazy("A refund of %(amount)s is slow at Stripe."),
     Kind.APPROVAL: gettext_lazy("A refund of %(amount)s waits for a second person."),
     Kind.CREDIT_SPENT: gettext_lazy(
         "A card refund failed after %(amount)s of the credit that came with it had been spent."
@@ -93,8 +93,8 @@ def in_short(item: OpenItem) -> str:
         return capfirst(cause_in_words(str(item.facts.get("cause") or "")))
     if item.kind == Kind.UNCONFIRMED and parts:
         return _("Stripe did not answer, %(checks)s") % {"checks": check_count(parts[0])}
-    if item.kind == Kind.SLOW:
-        return _("At Stripe longer than usual")
+    if item.kind == Kind.SLOW and (since := parse_datetime(str(item.facts.get("since") or ""))):
+        return _("Waits there since %(date)s") % {"date": _day(item, since)}
     return explanation(item)
 
 
@@ -163,7 +163,12 @@ def _due(item: OpenItem) -> str:
     due: datetime | None = parse_datetime(str(item.facts.get("due_by") or ""))
     if due is None:
         return ""
-    return _(" Evidence is due on %(date)s.") % {"date": date_format(item.conference.localtime(due), "DATE_FORMAT")}
+    return _(" Evidence is due on %(date)s.") % {"date": _day(item, due)}
+
+
+def _day(item: OpenItem, moment: datetime) -> str:
+    """The day of a moment at the conference."""
+    return date_format(item.conference.localtime(moment), "DATE_FORMAT")
 
 
 def _unmatched(item: OpenItem) -> str:

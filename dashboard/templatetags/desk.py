@@ -67,7 +67,7 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "manual_transfer": ("amber", "building-library", _("Pay back by hand")),
         "unsent": ("amber", "paper-airplane", _("Not sent yet")),
         "balance_low": ("amber", "banknotes", _("Stripe balance too low")),
-        "slow": ("amber", "clock", _("Waiting at Stripe for long")),
+        "slow": ("amber", "clock", _("Slow at Stripe")),
         "approval": ("amber", "hand-raised", _("Waiting for approval")),
         "credit_spent": ("red", "wallet", _("Credit spent, refund failed")),
         "charged_back": ("red", "exclamation-triangle", _("Refunded and charged back")),
@@ -205,7 +205,9 @@ def _day(day: date, _language: str | None) -> str:
 
 @lru_cache(maxsize=512)
 def _length(minutes: int, _language: str | None) -> str:
-    """Return "38 min", "5 h" or "19 d"."""
+    """Return "now", "38 min", "5 h" or "19 d"."""
+    if minutes < 1:
+        return gettext("now")
     if minutes < 60:
         return gettext("%(count)s min") % {"count": minutes}
     if minutes < 48 * 60:

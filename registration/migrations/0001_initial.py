@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
             name='OpenItem',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('UNCONFIRMED', 'Being verified'), ('FAILED', 'Refund failed'), ('EXTERNAL', 'Refunded at Stripe'), ('UNMATCHED', 'Matches no order'), ('OVERPAID', 'Overpaid'), ('PAID_LATE', 'Paid late'), ('MANUAL_TRANSFER', 'Pay back by hand'), ('UNSENT', 'Not sent yet'), ('BALANCE_LOW', 'Stripe balance too low'), ('SLOW', 'Waiting at Stripe for long'), ('APPROVAL', 'Waiting for approval'), ('CREDIT_SPENT', 'Credit spent, refund failed'), ('CHARGED_BACK', 'Refunded and charged back'), ('DISPUTED', 'Disputed'), ('DRIFT', 'Differs from Stripe')], max_length=16)),
+                ('kind', models.CharField(choices=[('UNCONFIRMED', 'Being verified'), ('FAILED', 'Refund failed'), ('EXTERNAL', 'Refunded at Stripe'), ('UNMATCHED', 'Matches no order'), ('OVERPAID', 'Overpaid'), ('PAID_LATE', 'Paid late'), ('MANUAL_TRANSFER', 'Pay back by hand'), ('UNSENT', 'Not sent yet'), ('BALANCE_LOW', 'Stripe balance too low'), ('SLOW', 'Slow at Stripe'), ('APPROVAL', 'Waiting for approval'), ('CREDIT_SPENT', 'Credit spent, refund failed'), ('CHARGED_BACK', 'Refunded and charged back'), ('DISPUTED', 'Disputed'), ('DRIFT', 'Differs from Stripe')], max_length=16)),
                 ('subject', models.CharField(max_length=255)),
                 ('facts', models.JSONField(default=dict)),
                 ('opened_at', models.DateTimeField(auto_now_add=True)),

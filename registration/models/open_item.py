@@ -41,7 +41,7 @@ class OpenItem(models.Model):
         MANUAL_TRANSFER = "MANUAL_TRANSFER", _("Pay back by hand")
         UNSENT = "UNSENT", _("Not sent yet")
         BALANCE_LOW = "BALANCE_LOW", _("Stripe balance too low")
-        SLOW = "SLOW", _("Waiting at Stripe for long")
+        SLOW = "SLOW", _("Slow at Stripe")
         APPROVAL = "APPROVAL", _("Waiting for approval")
         CREDIT_SPENT = "CREDIT_SPENT", _("Credit spent, refund failed")
         CHARGED_BACK = "CHARGED_BACK", _("Refunded and charged back")

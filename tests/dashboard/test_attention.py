@@ -1,5 +1,6 @@
 """The needs-attention queue: what waits, in words, and what settles it, with and without a script."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from registration.models import Conference, OpenItem, Order
-from tests.cast import HTMX
+from tests.cast import HTMX, make_order
 from tests.dashboard.open_items import LIST, add, settle
 from tests.dashboard.reading import text_of
 
@@ -43,7 +44,7 @@ def test_nothing_waits(linus_client: Client, conference: Conference) -> None:
         (Kind.OVERPAID, "payment:1", {}, "€50.00 was paid above the order"),
         (Kind.PAID_LATE, "payment:1", {}, "€50.00 arrived after the order had ended."),
         (Kind.MANUAL_TRANSFER, "part:1", {}, "€50.00 has to be paid back by hand."),
-        (Kind.SLOW, "part:1", {}, "A refund of €50.00 has been waiting at Stripe for long."),
+        (Kind.SLOW, "part:1", {}, "A refund of €50.00 is slow at Stripe."),
         (Kind.APPROVAL, "refund:1", {}, "A refund of €50.00 waits for a second person."),
         (Kind.CREDIT_SPENT, "credit:1", {}, "after €50.00 of the credit that came with it had been spent"),
         (Kind.CHARGED_BACK, "dp_1", {"refunded": "20.00"}, "€50.00 went out twice: €20.00 refunded, and a lost"),
@@ -190,3 +191,29 @@ def test_a_note_does_not_settle_what_is_still_owed(grace_client: Client, confere
 
 def test_an_action_that_does_not_exist_is_not_found(grace_client: Client, conference: Conference) -> None:
     assert settle(grace_client, add(conference, Kind.EXTERNAL), "delete").status_code == 404
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "match"])
+def test_a_field_that_is_wrong_says_so_with_a_mark(grace_client: Client, conference: Conference, action: str) -> None:
+    item = add(conference, Kind.UNMATCHED, "pi_1")
+
+    page = text_of(settle(grace_client, item, action, htmx=True))
+
+    assert re.search(r'class="invalid-feedback"><svg[^>]*>.*?</svg><div><p id="error_1[^>]*><strong>', page, re.DOTALL)
+
+
+@pytest.mark.trap(31)
+def test_what_is_wrong_with_the_whole_form_says_so_with_a_mark(
+    grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    order = make_order(conference, ada, paid="80.00", status=Order.Status.CANCELLED)
+    payment = order.payments.get()
+    payment.dispute = {"id": "dp_1", "status": "needs_response"}
+    payment.save()
+    item = add(conference, Kind.PAID_LATE, f"payment:{payment.pk}", "80.00", order=order, payment=payment)
+
+    page = text_of(settle(grace_client, item, "send_back", htmx=True, amount="80.00"))
+
+    assert re.search(
+        r'<p class="invalid-feedback" role="alert"><svg[^>]*>.*?</svg><strong>Not refundable', page, re.DOTALL
+    )

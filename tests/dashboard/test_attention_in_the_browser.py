@@ -26,6 +26,10 @@ def test_a_note_settles_the_row_in_place_and_the_counts_follow(
     row.get_by_text("Settle with a note").click()
     row.get_by_role("button", name="Settle", exact=True).click()
     expect(row).to_contain_text("Say what was done about it")
+    wrong = row.locator(".invalid-feedback strong")
+    red = page.evaluate("getComputedStyle(document.querySelector('.is-invalid')).borderTopColor")
+    expect(wrong).to_have_css("color", red)
+    expect(row.locator(".invalid-feedback svg")).to_be_visible()
     row.get_by_label("What was done about it").fill("Finance made it.")
     row.get_by_role("button", name="Settle", exact=True).click()
 

@@ -74,7 +74,8 @@ def test_check_now_says_when_stripe_is_still_silent(
         refunded(card_order, "30.00")
         answer = settle(grace_client, OpenItem.objects.unresolved().get(), "check", htmx=True)
 
-    assert "Stripe has not settled it yet" in text_of(answer)
+    assert "Stripe has not said yet whether it has it" in text_of(answer)
+    assert "Stripe has not settled it" not in text_of(answer)
     assert "The sum stays reserved, and we keep asking." in text_of(answer)
     assert "Check now" in text_of(answer)
 

@@ -82,6 +82,8 @@ def test_a_moment_is_said_as_shortly_as_it_is_clear(
 @pytest.mark.parametrize(
     ("passed", "words"),
     [
+        (timedelta(seconds=59), "now"),
+        (timedelta(seconds=61), "1 min"),
         (timedelta(minutes=38), "38 min"),
         (timedelta(hours=5), "5 h"),
         (timedelta(hours=47), "47 h"),

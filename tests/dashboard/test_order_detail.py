@@ -3,7 +3,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -169,9 +171,53 @@ def test_a_practice_desk_links_nowhere(grace_client: Client, order: Order, setti
 
 
 def test_what_waits_for_somebody_heads_the_page(grace_client: Client, order: Order, conference: Conference) -> None:
-    OpenItem.objects.create(conference=conference, order=order, kind=OpenItem.Kind.OVERPAID, subject="order:1")
-    assert "Needs attention." in page_of(grace_client, order)
-    assert "Overpaid" in page_of(grace_client, order)
+    kinds = OpenItem.Kind
+    facts = {"amount": "20.00", "currency": "EUR"}
+    about = {"conference": conference, "order": order, "facts": facts}
+    items = [OpenItem.objects.create(kind=kind, subject=kind, **about) for kind in (kinds.OVERPAID, kinds.UNSENT)]
+
+    page = page_of(grace_client, order)
+
+    assert "Needs attention." in page
+    assert f'<a href="/attention/{items[0].pk}/">€20.00 was paid above the order&#x27;s total.</a>' in page
+    assert f'href="/attention/{items[1].pk}/">What settles it</a>' in page
+
+
+@pytest.mark.trap(4)
+def test_what_is_being_verified_leads_to_its_item(grace_client: Client, order: Order, conference: Conference) -> None:
+    refund = make_refund(order, "5.00", Refund.State.UNCONFIRMED)
+    kind, facts = OpenItem.Kind.UNCONFIRMED, {"amount": "5.00", "currency": "EUR"}
+    item = OpenItem.objects.create(
+        conference=conference, order=order, refund=refund, kind=kind, subject="part:1", facts=facts
+    )
+
+    assert f'href="/attention/{item.pk}/">What settles it</a>' in page_of(grace_client, order)
+
+
+def test_open_items_cost_the_page_no_question_of_their_own(
+    grace_client: Client, order: Order, conference: Conference
+) -> None:
+    def questions() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            page_of(grace_client, order)
+        return len(asked)
+
+    page_of(grace_client, order)
+    before = questions()
+    for kind in (OpenItem.Kind.OVERPAID, OpenItem.Kind.PAID_LATE, OpenItem.Kind.DISPUTED, OpenItem.Kind.FAILED):
+        facts = {"due_by": "2026-12-01T00:00:00+00:00"}
+        OpenItem.objects.create(conference=conference, order=order, kind=kind, subject=kind, facts=facts)
+
+    assert questions() == before
+
+
+def test_places_are_listed_as_in_a_sentence(grace_client: Client, order: Order) -> None:
+    refund = make_refund(order, "5.00", Refund.State.PENDING)
+    refund.parts.create(
+        payment=order.payments.get(), channel="STORE_CREDIT", amount=Decimal("5.00"), state=Refund.State.PENDING
+    )
+
+    assert "<b>To Visa ending 4242, to store credit</b>" in page_of(grace_client, order)
 
 
 def test_a_viewer_looks_and_never_touches(linus_client: Client, order: Order) -> None:

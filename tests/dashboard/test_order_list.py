@@ -147,7 +147,7 @@ def test_the_callout_names_the_three_largest_kinds(
 
     assert "Refund failed: 2, Paid late: 2, " in page
     assert "and 2 more kinds" in page
-    assert "Waiting at Stripe for long:" not in page
+    assert "Slow at Stripe:" not in page
 
 
 @pytest.mark.parametrize("column", ["reference", "name", "total", "paid", "refunded", "refundable", "status", "age"])

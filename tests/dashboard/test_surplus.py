@@ -16,6 +16,7 @@ from tests.cast import HTMX, make_order, make_user, pay
 from tests.dashboard.open_items import LIST, add
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
+from tests.registration.desk import at_once
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -221,3 +222,15 @@ def test_the_service_alone_refuses_more_than_is_left(overpaid: Order, item: Open
         RefundService.create_refund(overpaid, amount=Decimal("80.01"), destination=CARD, for_item=item)
 
     assert not overpaid.refunds.exists()
+
+
+@pytest.mark.trap(8, 29)
+def test_two_at_once_pay_the_surplus_back_once(overpaid: Order, item: OpenItem) -> None:
+    def pay_back() -> None:
+        RefundService.create_refund(overpaid, amount=Decimal("80.00"), destination=CARD, for_item=item)
+
+    losers = at_once(pay_back, pay_back)
+
+    overpaid.refresh_from_db()
+    assert (len(losers), overpaid.refundable_amount) == (1, Decimal("80.00"))
+    assert overpaid.status == Order.Status.PARTIALLY_REFUNDED

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from registration import stripe_gateway
-from registration.attention import explanation
+from registration.attention import explanation, in_short
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.services import sending
@@ -307,3 +307,14 @@ def test_what_follows_a_card_part_needs_no_item_of_its_own(sandbox: "SandboxServ
 
     assert watch_waiting() == {Kind.UNSENT: 1}
     assert OpenItem.objects.get().subject == f"part:{RefundPart.objects.get(channel='STRIPE').pk}"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [({"since": "2026-11-02T09:00:00+00:00"}, "Waits there since 2 November 2026"), ({}, "is slow at Stripe.")],
+)
+def test_what_is_slow_at_stripe_says_since_when(facts: dict[str, str], said: str) -> None:
+    item = OpenItem.objects.create(conference=make_conference(), kind=OpenItem.Kind.SLOW, subject="part:1", facts=facts)
+
+    assert said in in_short(item)
+    assert item.get_kind_display() == "Slow at Stripe"
