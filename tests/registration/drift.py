@@ -161,6 +161,11 @@ def dispute_nobody_told_of(season: Season) -> str:
     return f"dispute:{control(season.sandbox, f'charges/{charge}/dispute')['id']}"
 
 
+def dispute_of_a_payment_nobody_knows(season: Season) -> str:
+    charge = season.intent(created=int((timezone.now() - LONG_AGO).timestamp())).replace("pi_", "ch_")
+    return f"dispute:{control(season.sandbox, f'charges/{charge}/dispute')['id']}"
+
+
 def dispute_that_was_decided(season: Season) -> str:
     subject = dispute_nobody_told_of(season)
     control(season.sandbox, f"disputes/{subject.removeprefix('dispute:')}/close", status="won")
@@ -256,6 +261,7 @@ BREAKS: dict[Callable[[Season], str], tuple[str, str]] = {
     payment_in_another_currency_there: (Kind.PAYMENT_CURRENCY, State.NAMED),
     payment_deleted_there: (Kind.PAYMENT_MISSING_THERE, State.NAMED),
     dispute_nobody_told_of: (Kind.DISPUTE_MISSING_HERE, State.REPAIRED),
+    dispute_of_a_payment_nobody_knows: (Kind.UNKNOWN_PAYMENT, State.NAMED),
     dispute_that_was_decided: (Kind.DISPUTE_STATE, State.REPAIRED),
     our_refund_marked_failed: (Kind.REFUND_STATE, State.NAMED),
     our_refund_marked_pending: (Kind.REFUND_STATE, State.REPAIRED),

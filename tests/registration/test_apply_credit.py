@@ -252,3 +252,14 @@ def test_an_order_partly_paid_by_card_is_not_released(order: Order) -> None:
 
     with pytest.raises(RefundError, match="settle that first"):
         release_order(order)
+
+
+def test_credit_beside_another_payment_keeps_an_order_from_being_released(conference: Conference, order: Order) -> None:
+    RefundService.apply_credit_as_refund(make_credit(conference, "40.00"), order)
+    Payment.objects.create(order=order, amount=Decimal("20.00"), status="SUCCEEDED", method="MANUAL")
+
+    with pytest.raises(RefundError, match="Part of this order is paid by card or by hand; settle that first"):
+        release_order(order)
+
+    order.refresh_from_db()
+    assert (order.status, order.due_amount) == (Order.Status.PENDING, Decimal("40.00"))

@@ -152,6 +152,26 @@ def test_a_refund_made_while_the_comparison_runs_is_no_difference(
     assert not Difference.objects.exists()
 
 
+def test_a_suspicion_that_is_gone_does_not_end_the_second_look(
+    sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = refund_at_stripe(sandbox, 4000)["id"], refund_at_stripe(sandbox, 2000)["id"]
+    step, came = compare._confirm, list[str]()
+
+    def the_first_ones_event_arrives(run: ComparisonRun, asker: Asker) -> str:
+        subject = run.differences.filter(state=Difference.State.SUSPECTED).order_by("pk")[:1]
+        if not came:
+            came.extend(each.subject.partition(":")[2] for each in subject)
+            apply_refund(order.conference, asker.gateway.fetch_refund(came[0]))
+        return step(run, asker)
+
+    monkeypatch.setitem(compare.BITES, ComparisonRun.Step.CONFIRM, the_first_ones_event_arrives)
+
+    assert compared() == 1
+    (left,) = {first, second} - set(came)
+    assert {d.subject: d.state for d in Difference.objects.all()} == {f"refund:{left}": Difference.State.OPEN}
+
+
 def test_a_suspicion_rests_before_the_second_look(
     sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:

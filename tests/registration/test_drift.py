@@ -15,7 +15,7 @@ from registration.services.open_items import resolve_item
 from registration.services.refund import RefundService
 from registration.stripe_gateway import gateway_for
 from stripe_sandbox.ids import account_id
-from tests.registration.books import KEY, make_card_order, make_conference, make_order, make_user
+from tests.registration.books import KEY, control, make_card_order, make_conference, make_order, make_user
 from tests.registration.drift import (
     BREAKS,
     Kind,
@@ -97,6 +97,13 @@ def test_money_that_went_back_twice_past_the_desk_stays_an_item(season: Season) 
     item = OpenItem.objects.unresolved().get()
     assert (item.kind, item.refund) == (OpenItem.Kind.EXTERNAL, None)
     assert season.run().differences.get().state == State.NAMED
+
+
+def test_a_refund_there_that_moved_nothing_is_no_difference(season: Season) -> None:
+    refund = season.at_stripe(season.paid())
+    control(season.sandbox, f"refunds/{refund}/fail")
+
+    assert not season.run().differences.exists()
 
 
 def test_a_charge_that_failed_before_another_succeeded_is_no_difference(season: Season) -> None:

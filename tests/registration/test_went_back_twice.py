@@ -201,6 +201,22 @@ def test_a_hand_made_note_gives_way_as_well(
     assert_books_agree()
 
 
+@pytest.mark.parametrize(("note", "shares"), [("100.00", ["50.00"]), ("130.00", ["50.00", "30.00"])])
+def test_a_hand_made_note_stands_for_the_payments_one_after_the_other(
+    sandbox: "SandboxServer", order: Order, grace: Any, note: str, shares: list[str]
+) -> None:
+    Order.objects.filter(pk=order.pk).update(total=Decimal("140.00"))
+    add_card_payment(sandbox, order, "40.00")
+    Credit.objects.create(user=order.user, conference=order.conference, source_order=order, amount=Decimal(note))
+    refund_past_the_desk(sandbox, order, 5_000)
+
+    take_credit_back(the_item(), staff_user=grace)
+
+    kept = RefundPart.objects.filter(channel=RefundPart.Channel.STORE_CREDIT, state=State.SUCCEEDED)
+    assert [str(part.amount) for part in kept.order_by("payment")] == shares
+    assert_books_agree()
+
+
 def test_credit_of_another_payment_is_left_alone(sandbox: "SandboxServer", order: Order, grace: Any) -> None:
     """Two cards: what the second became stays credit when the first was refunded at Stripe twice over."""
     Order.objects.filter(pk=order.pk).update(total=Decimal("140.00"))
