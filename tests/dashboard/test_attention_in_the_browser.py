@@ -1,6 +1,7 @@
 """The needs-attention queue as it is worked with: by mouse, with and without a script, and read aloud."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
@@ -8,8 +9,12 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from registration.models import Conference, OpenItem, Order, StripeEvent
+from tests.cast import STRIPE_KEY, control
 from tests.dashboard.test_attention import add
 from tests.dashboard.test_credit_in_the_browser import sign_in
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Kind = OpenItem.Kind
@@ -70,6 +75,35 @@ def test_a_note_settles_without_a_script(
     page.get_by_role("button", name="Settle", exact=True).click()
 
     expect(page.get_by_role("heading", name="All is well")).to_be_visible()
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_payment_is_matched_after_its_order_was_shown(
+    open_page: Callable[..., Page],
+    sam_client: Client,
+    conference: Conference,
+    pending_order: Order,
+    sandbox: "SandboxServer",
+    has_script: bool,
+) -> None:
+    payment = {"id": "pi_lost", "charge": "ch_lost", "amount": 5000, "currency": "eur"}
+    control(sandbox, "seed", account_key=STRIPE_KEY, payments=[payment])
+    item = add(conference, Kind.UNMATCHED, "pi_lost")
+    page = sign_in(open_page(java_script_enabled=has_script), sam_client)
+    page.goto(reverse("attention_list"))
+    row = page.locator(f"#item-{item.pk}")
+
+    row.get_by_text("Match to an order").click()
+    row.get_by_label("Reference of the order").fill(pending_order.reference.lower())
+    row.get_by_role("button", name="Show what happens").click()
+    shown = row.locator("section.preview")
+    expect(shown).to_contain_text("€50.00")
+    assert not pending_order.payments.exists()
+    row.get_by_role("button", name=f"Match to {pending_order.reference}").click()
+
+    expect(page.locator("#toasts")).to_contain_text(f"Matched to {pending_order.reference}.")
+    assert pending_order.payments.get().amount == 50
 
 
 @pytest.mark.parametrize("width", [1440, 360])

@@ -126,7 +126,7 @@ def test_an_order_that_changed_since_is_looked_at_again(
 @pytest.mark.parametrize(
     ("status", "paid", "says"),
     [
-        (Order.Status.PAID, "80.00", "This pays €50.00 more than"),
+        (Order.Status.PAID, "80.00", "is paid €50.00 above its total."),
         (Order.Status.CANCELLED, "", "has ended (Cancelled)"),
     ],
 )
