@@ -91,6 +91,22 @@ def check_for_item(order: Order, item: OpenItem, amount: Decimal) -> None:
         )
 
 
+def why_surplus_is_gone(order: Order, refund: Refund) -> str:
+    """Why a refund that waits would pay back more than the surplus it was proposed for; empty while it would not.
+
+    Its own sum is reserved, so while that comes out of the surplus the total can still go back beside it. A refund
+    decided since, or made at Stripe, may have taken the surplus first.
+
+    Args:
+        order: Locked by the caller.
+        refund: One that nothing was sent of.
+    """
+    is_for_surplus = OpenItem.objects.filter(kind=Kind.OVERPAID, order=order, refund=refund).exists()
+    if not is_for_surplus or order.refundable_amount >= order.total:
+        return ""
+    return _("Other refunds took what was paid too much since, so this would pay back the order itself.")
+
+
 def note_refund(item: OpenItem, refund: Refund) -> None:
     """Let an item name the refund that was decided for it. The caller holds the order's lock."""
     OpenItem.objects.filter(pk=item.pk).update(refund=refund)

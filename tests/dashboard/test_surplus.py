@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from registration.models import Conference, OpenItem, Order, Refund
 from registration.models.refund import State
-from registration.services.errors import RefundError
+from registration.services.approval import approve_refund
+from registration.services.errors import RefundError, RefundProposed
 from registration.services.open_items import resolve_item
 from registration.services.refund import RefundService
 from tests.cast import HTMX, make_order, make_user, pay
@@ -234,3 +235,41 @@ def test_two_at_once_pay_the_surplus_back_once(overpaid: Order, item: OpenItem) 
     overpaid.refresh_from_db()
     assert (len(losers), overpaid.refundable_amount) == (1, Decimal("80.00"))
     assert overpaid.status == Order.Status.PARTIALLY_REFUNDED
+
+
+@pytest.mark.trap(50)
+def test_a_proposal_whose_surplus_went_back_meanwhile_is_not_approved(
+    grace: Any, sam: Any, overpaid: Order, item: OpenItem
+) -> None:
+    overpaid.conference.support_refund_limit = Decimal("50.00")
+    overpaid.conference.save()
+    with pytest.raises(RefundProposed) as proposed:
+        RefundService.create_refund(
+            overpaid, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
+        )
+    other = RefundService.create_refund(overpaid, amount=Decimal("30.00"), destination=CARD, staff_user=grace)
+
+    with pytest.raises(RefundError, match="would pay back the order itself. Reject this proposal."):
+        approve_refund(proposed.value.refund, staff_user=grace)
+
+    overpaid.refresh_from_db()
+    assert other.refund is not None
+    assert (overpaid.refunded_amount, overpaid.reserved_amount) == (Decimal("30.00"), Decimal("80.00"))
+
+
+@pytest.mark.trap(50)
+def test_a_proposal_for_a_surplus_that_is_still_there_is_approved(
+    grace: Any, sam: Any, overpaid: Order, item: OpenItem
+) -> None:
+    overpaid.conference.support_refund_limit = Decimal("50.00")
+    overpaid.conference.save()
+    with pytest.raises(RefundProposed) as proposed:
+        RefundService.create_refund(
+            overpaid, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
+        )
+    resolve_item(item, staff_user=sam, resolution="Proposed")
+
+    approve_refund(proposed.value.refund, staff_user=grace)
+
+    overpaid.refresh_from_db()
+    assert (overpaid.status, overpaid.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("80.00"))
