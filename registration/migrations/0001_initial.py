@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('conference', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credits', to='registration.conference')),
                 ('issued_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credits', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='credits', to=settings.AUTH_USER_MODEL)),
                 ('applied_to_order', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='applied_credits', to='registration.order')),
                 ('source_order', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='issued_credits', to='registration.order')),
             ],
@@ -224,7 +224,7 @@ class Migration(migrations.Migration):
                 ('reason', registration.models.fields.SaidField(blank=True, default='')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('credit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='registration.credit')),
+                ('credit', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='registration.credit')),
                 ('order', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credit_entries', to='registration.order')),
                 ('payment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credit_entries', to='registration.payment')),
             ],
@@ -522,6 +522,10 @@ class Migration(migrations.Migration):
             model_name='creditentry',
             index=models.Index(fields=['created_at'], name='credit_entry_by_day'),
         ),
+        migrations.AddIndex(
+            model_name='creditentry',
+            index=models.Index(fields=['credit', 'created_at', 'id', 'kind', 'amount'], name='credit_entry_of_credit'),
+        ),
         migrations.AddConstraint(
             model_name='creditentry',
             constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='credit_entry_moves_something'),
@@ -569,6 +573,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='credit',
             index=models.Index(fields=['user', 'conference', 'status'], name='credit_of_attendee'),
+        ),
+        migrations.AddIndex(
+            model_name='credit',
+            index=models.Index(fields=['user', 'conference', '-id'], name='credit_of_attendee_newest'),
         ),
         migrations.AddConstraint(
             model_name='credit',
