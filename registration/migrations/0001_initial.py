@@ -556,7 +556,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='openitem',
-            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['conference', 'kind', 'opened_at'], name='open_item_unresolved'),
+            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['conference', 'kind', 'opened_at', 'id', 'order'], name='open_item_unresolved'),
         ),
         migrations.AddIndex(
             model_name='openitem',

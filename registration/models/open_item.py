@@ -77,8 +77,9 @@ class OpenItem(models.Model):
             )
         ]
         indexes = [
+            # Every page counts these by kind and asks for the newest, and a filter for their orders: no row is read.
             models.Index(
-                fields=["conference", "kind", "opened_at"],
+                fields=["conference", "kind", "opened_at", "id", "order"],
                 condition=Q(resolved_at__isnull=True),
                 name="open_item_unresolved",
             ),
