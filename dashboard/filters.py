@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,12 +15,14 @@ from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.counts import COUNT_CAP
+from dashboard.counts import Part, ask, values_unless_many
 from dashboard.forms.fields import AmountField
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import AmongKeys, Search, search
 
 ANY = "any"
+LEADING = ("method", "attention")
+"""Filters by rows that lead to orders, where these are few."""
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 """Beyond these, moments leave what a database can compare."""
 
@@ -26,6 +31,28 @@ class AmountFilter(django_filters.Filter):
     """An amount typed as in the forms; what can be read in two ways is asked about, not guessed."""
 
     field_class = AmountField
+
+
+@dataclass(frozen=True)
+class PanelField:
+    """A field of the panel, which most pages draw as everybody's do."""
+
+    of: OrderFilter
+    name: str
+
+    @property
+    def variant(self) -> str | None:
+        """Tells apart what is drawn for everybody: nothing entered, or one of the choices; None for all else."""
+        if self.name not in self.of.base_filters:
+            return ""
+        field = self.bound
+        is_one_of_few = isinstance(field.field, forms.ChoiceField) and not field.errors
+        return str(field.data) if is_one_of_few else None
+
+    @property
+    def bound(self) -> forms.BoundField:
+        """The field itself."""
+        return self.of.form[self.name] if self.name in self.of.base_filters else self.of.blank[self.name]
 
 
 class OrderFilter(django_filters.FilterSet):
@@ -57,25 +84,37 @@ class OrderFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def __init__(self, asked: Mapping[str, str], *args: Any, conference: Conference, **options: Any) -> None:
-        """Days begin and end where the conference is."""
+        """Days begin and end where the conference is. Only filters that are asked for are put together."""
+        self.base_filters = {name: each for name, each in type(self).declared_filters.items() if name in asked}
         super().__init__(asked, *args, **options)
         self.zone = ZoneInfo(conference.timezone)
         self.conference = conference
         self._asked = asked
         self._search: Search | None = None
-        self._few: dict[str, list[int] | None] = {}
+        self._known: dict[str, list[int] | None] = {}
 
     @property
     def form(self) -> forms.Form:
-        """The panel's form, put together when it is first needed."""
+        """The fields of what is asked for, put together when they are first needed."""
         if not hasattr(self, "_form"):
             form = super().form
-            for name in ("least", "most"):
-                form.fields[name].set_currency(self.conference.currency)
             for field in form.fields.values():
+                if isinstance(field, AmountField):
+                    field.set_currency(self.conference.currency)
                 field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
         built: forms.Form = self._form
         return built
+
+    @property
+    def panel(self) -> dict[str, PanelField]:
+        """All fields, as the panel of filters draws them."""
+        return {name: PanelField(self, name) for name in type(self).declared_filters}
+
+    @cached_property
+    def blank(self) -> forms.Form:
+        """All fields with nothing entered."""
+        nothing = dict.fromkeys(type(self).declared_filters, "")
+        return OrderFilter(nothing, queryset=self.queryset, conference=self.conference).form
 
     def narrowed(self, queryset: QuerySet[Order], without: Collection[str] = ()) -> QuerySet[Order]:
         """Narrow another queryset by what was asked, some of it left out; what cannot be read narrows nothing."""
@@ -88,7 +127,7 @@ class OrderFilter(django_filters.FilterSet):
     def read(self) -> dict[str, Any]:
         """What was asked, by filter, as far as it could be read."""
         words = self._asked.get("q", "").strip()
-        if words and "\0" not in words and self._asked.keys().isdisjoint(self.base_filters.keys() - {"q"}):
+        if words and "\0" not in words and not self.base_filters.keys() - {"q"}:
             return {"q": words}  # Most searches are nothing else, and any words can be read.
         self.is_valid()
         read: dict[str, Any] = self.form.cleaned_data
@@ -105,10 +144,8 @@ class OrderFilter(django_filters.FilterSet):
         """Whether the search, the method or the items alone find so many orders that nobody should count them."""
         if self._search is None and (asked := self.read.get("q")):
             self._search = search(self.conference, asked)
-        method, attention = self.read.get("method"), self.read.get("attention")
         is_common = self._search is not None and self._search.is_common
-        is_common = is_common or (bool(method) and self._few_paid_by(str(method)) is None)
-        return is_common or (bool(attention) and self._few_needing(str(attention)) is None)
+        return is_common or any(self._few(name) is None for name in LEADING if self.read.get(name))
 
     def only_refundable(self, queryset: QuerySet[Order], _name: str, value: bool) -> QuerySet[Order]:
         """Keep orders with something left to give back, or those without."""
@@ -116,37 +153,44 @@ class OrderFilter(django_filters.FilterSet):
 
     def needing(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders somebody should look at."""
-        few = self._few_needing(value)
+        few = self._few("attention")
         return queryset.filter(
             Exists(self._items(value).filter(order=OuterRef("pk"))) if few is None else Q(AmongKeys(few))
         )
 
     def paid_by(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders with money that arrived this way."""
-        few = self._few_paid_by(value)
+        few = self._few("method")
         payments = Payment.objects.captured().filter(order=OuterRef("pk"), method=value)
         return queryset.filter(Exists(payments) if few is None else AmongKeys(few))
 
-    def _few_paid_by(self, method: str) -> list[int] | None:
-        return self._orders_of(f"method {method}", Payment.objects.captured().filter(method=method))
+    @property
+    def unknown(self) -> dict[str, Part]:
+        """What is still to be asked of the rows that lead to orders, so that a page can ask it with something else."""
+        return {name: self._orders_of(name) for name in LEADING if self.read.get(name) and name not in self._known}
 
-    def _few_needing(self, kind: str) -> list[int] | None:
-        return self._orders_of(f"attention {kind}", self._items(kind))
+    def learn(self, answers: Mapping[str, str | None]) -> None:
+        """Keep what was answered."""
+        for name, text in answers.items():
+            self._known[name] = None if text is None else sorted(set(json.loads(text)))
+
+    def _few(self, name: str) -> list[int] | None:
+        """The orders that a filter leads to, where they are few; None where it is quicker to look along the list.
+
+        A database that walks the list for the first of them would walk all of it for something rare.
+        """
+        if name not in self._known:
+            self.learn(ask(self.unknown))
+        return self._known[name]
+
+    def _orders_of(self, name: str) -> Part:
+        value = str(self.read[name])
+        rows = self._items(value) if name == "attention" else Payment.objects.captured().filter(method=value)
+        return values_unless_many(rows, "order")
 
     def _items(self, kind: str) -> QuerySet[OpenItem]:
         items = OpenItem.objects.unresolved().filter(conference=self.conference, order__isnull=False)
         return items if kind == ANY else items.filter(kind=kind)
-
-    def _orders_of(self, name: str, rows: QuerySet[Any]) -> list[int] | None:
-        """The orders that these rows belong to, where they are few; None where it is quicker to look along the list.
-
-        A database that walks the list for the first of them would walk all of it for something rare.
-        """
-        if name not in self._few:
-            orders = rows.order_by().values_list("order", flat=True)[: COUNT_CAP + 1]
-            # Counted first: a thousand keys for nothing take longer to fetch than a few are fetched twice.
-            self._few[name] = None if orders.count() > COUNT_CAP else sorted(set(orders))
-        return self._few[name]
 
     def placed_since(self, queryset: QuerySet[Order], _name: str, value: date) -> QuerySet[Order]:
         """Keep orders from this day on."""

@@ -114,8 +114,11 @@ class OrderList:
         return self._capped(ask(*self._counting))
 
     def count_with_frame(self) -> None:
-        """Count in one question with what the frame of the page counts."""
-        self.counts = self._capped(ask_with_frame(self.request, self.conference, *self._counting))
+        """Count in one question with what the frame of the page counts, or with what must be known before counting."""
+        if self.is_narrowed and (unknown := self.filter.unknown):
+            self.filter.learn(ask_with_frame(self.request, self.conference, unknown))
+        else:
+            self.counts = self._capped(ask_with_frame(self.request, self.conference, *self._counting))
 
     @property
     def chips(self) -> list[Chip]:
