@@ -21,8 +21,8 @@ from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import AmongKeys, Search, search
 
 ANY = "any"
-LEADING = ("method", "attention")
-"""Filters by rows that lead to orders, where these are few."""
+LEADING = {"method": "orders_by_method", "attention": "orders_by_item"}
+"""Filters by rows that lead to orders, where these are few, and what the keys of the orders are asked for as."""
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 """Beyond these, moments leave what a database can compare."""
 
@@ -167,21 +167,22 @@ class OrderFilter(django_filters.FilterSet):
     @property
     def unknown(self) -> dict[str, Part]:
         """What is still to be asked of the rows that lead to orders, so that a page can ask it with something else."""
-        return {name: self._orders_of(name) for name in LEADING if self.read.get(name) and name not in self._known}
+        asked = {name: column for name, column in LEADING.items() if self.read.get(name)}
+        return {column: self._orders_of(name) for name, column in asked.items() if column not in self._known}
 
     def learn(self, answers: Mapping[str, str | None]) -> None:
         """Keep what was answered."""
-        for name, text in answers.items():
-            self._known[name] = None if text is None else sorted(set(json.loads(text)))
+        for column, text in answers.items():
+            self._known[column] = None if text is None else sorted(set(json.loads(text)))
 
     def _few(self, name: str) -> list[int] | None:
         """The orders that a filter leads to, where they are few; None where it is quicker to look along the list.
 
         A database that walks the list for the first of them would walk all of it for something rare.
         """
-        if name not in self._known:
+        if LEADING[name] not in self._known:
             self.learn(ask(self.unknown))
-        return self._known[name]
+        return self._known[LEADING[name]]
 
     def _orders_of(self, name: str) -> Part:
         value = str(self.read[name])

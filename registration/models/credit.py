@@ -53,9 +53,7 @@ class Credit(models.Model):
         """A gift. Does not lower what can still be refunded, even when tied to an order."""
 
     # Without an index of its own: those of an attendee begin with it.
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="credits", db_index=False
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="credits", db_index=False)
     conference = models.ForeignKey(Conference, on_delete=models.PROTECT, related_name="credits")
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.REFUND)
     amount = money_field()
@@ -158,7 +156,7 @@ class CreditEntry(models.Model):
         constraints = [models.CheckConstraint(condition=~Q(amount=0), name="credit_entry_moves_something")]
         indexes = [
             models.Index(fields=["created_at"], name="credit_entry_by_day"),
-            # All that a balance and the order of a ledger are worked out from, so that a thousand rows need not be read.
+            # All that a balance and the order of a ledger take, so that a thousand rows need not be read.
             models.Index(fields=["credit", "created_at", "id", "kind", "amount"], name="credit_entry_of_credit"),
         ]
 

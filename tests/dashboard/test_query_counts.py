@@ -16,7 +16,10 @@ from tools.bench.season import build
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-OF_THE_LIST = ("first page", "the list alone (htmx)", "a page from the middle", "sorted by -refundable", "status PAID")
+OF_THE_LIST = (
+    *("first page", "the list alone (htmx)", "a page from the middle", "sorted by -refundable", "status PAID"),
+    *("paid by STRIPE", "paid by TERMINAL", "needs attention"),
+)
 NAMED = {"order_list", "order_row", "changes", "order_detail", "attendee_detail", "attendee_search", "refund_preview"}
 QUERIES: dict[str, int] = {
     "Orders, first page": 4,
@@ -24,6 +27,9 @@ QUERIES: dict[str, int] = {
     "Orders, a page from the middle": 4,
     "Orders, sorted by -refundable": 4,
     "Orders, status PAID": 4,
+    "Orders, paid by STRIPE": 4,
+    "Orders, paid by TERMINAL": 5,
+    "Orders, needs attention": 5,
     "Search": 5,
     "Row of an order": 3,
     "Live check, nothing new": 3,
