@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from dashboard.credit_display import (
 )
 from dashboard.forms.credit import AdjustForm, ApplyForm, IssueForm, ReasonForm
 from dashboard.forms.fields import typed
+from dashboard.refusal import Refusal, refusal_of, said_below
 from dashboard.templatetags.desk import person
 from registration.credit_ledger import ledger_of, movements
 from registration.json_rows import made_of
@@ -38,6 +40,9 @@ PAGE = 25
 CREDIT = ("id", "kind", "amount", "remaining_amount", "currency", "status", "expires_at")
 ORDER = ("id", "reference", "status", "currency", "total", "refundable_amount", "created_at")
 MOST_DIGITS = 7
+APPLY_CONTROLS = {"credits": "id_credits_0", "amount": "id_amount", "due_seen": "id_amount"}
+AMOUNT_CONTROLS = {"amount": "id_amount", "direction": "id_direction_more", "left_seen": "id_amount"}
+"""The fields that a preview follows from, with the controls that mend them."""
 Context = dict[str, Any]
 
 
@@ -151,14 +156,33 @@ def preview_context(form: ApplyForm, *, resets_amount: bool = False) -> Context:
     possible = bool(plan.parts) and (resets_amount or not form.is_bound or form.is_valid())
     amount = format_money(plan.amount, order.currency)
     entered = str(form["amount"].value() or "")
+    refusal = None if possible else _apply_refusal(form)
     return {
         "form": form,
         "symbol": SYMBOLS.get(order.currency, order.currency),
         "preview_rows": plan_rows(plan) if possible else [],
-        "preview_text": "" if possible else _first_error(form) or _("Choose a credit and an amount to see the result."),
+        **_refused(form, refusal, APPLY_CONTROLS if not resets_amount else {}),
         "submit_label": _("Apply %(amount)s") % {"amount": amount} if possible else _("Apply credit"),
         "amount_text": typed(plan.amount, order.currency) if resets_amount or not form.is_bound else entered,
+        "proposed_text": typed(plan.amount, order.currency) if resets_amount else form["proposed"].value() or "",
         "resets_amount": resets_amount,
+    }
+
+
+def _apply_refusal(form: ApplyForm) -> Refusal:
+    """Why no credit would be applied: what is wrong, or what is still to be chosen."""
+    missing = Refusal(_("Choose a credit and an amount to see the result."), "id_amount", is_wrong=False)
+    found = refusal_of(form, APPLY_CONTROLS)
+    return missing if found is None else found if found.is_wrong else replace(missing, control=found.control)
+
+
+def _refused(form: Any, refusal: Refusal | None, controls: dict[str, str]) -> Context:
+    """What a preview without a result says, below which fields, and where its button leads."""
+    return {
+        "refusal": refusal,
+        "said": said_below(form, [(name, f"{name}-error") for name in ("credits", "amount") if name in controls]),
+        "stopped_by": "preview-refusal" if refusal else "",
+        "mend_at": refusal.control if refusal else "",
     }
 
 
@@ -201,16 +225,17 @@ def issue_context(form: IssueForm, attendee: Any, nonce: str, *, problem: str = 
 
 def _issue_preview(form: IssueForm, attendee: Any) -> Context:
     conference, amount = form.conference, _clean(form, "amount")
+    refused = _refused(form, refusal_of(form, AMOUNT_CONTROLS), AMOUNT_CONTROLS)
     facts = {"name": person(attendee), "conference": conference.name}
     explanation = _("%(name)s can spend it on %(conference)s orders at once. No card is touched.") % facts
     if amount is None:
-        return {"submit_label": _("Issue credit"), "explanation": explanation}
+        return {"submit_label": _("Issue credit"), "explanation": explanation} | refused
     was, now = available_with(attendee, conference, amount)
     return {
         "explanation": explanation,
         "preview_rows": [change_row(_("Available"), was, now, conference.currency)],
         "submit_label": _("Issue %(amount)s") % {"amount": format_money(amount, conference.currency)},
-    }
+    } | refused
 
 
 def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str = "") -> Context:
@@ -237,16 +262,17 @@ def change_context(form: ReasonForm, credit: Credit, name: str, *, problem: str 
 
 def _adjust_preview(form: AdjustForm, credit: Credit) -> Context:
     amount, direction = _clean(form, "amount"), _clean(form, "direction")
+    refused = _refused(form, refusal_of(form, AMOUNT_CONTROLS), AMOUNT_CONTROLS)
     explanation = _("The correction is added to the ledger; nothing in it is changed. No card is touched.")
     if amount is None or not direction:
-        return {"submit_label": _("Adjust credit"), "explanation": explanation}
+        return {"submit_label": _("Adjust credit"), "explanation": explanation} | refused
     label = _("Add %(amount)s") if direction == form.MORE else _("Take off %(amount)s")
     was, now = left_with(credit, form.delta)
     return {
         "explanation": explanation,
         "preview_rows": [change_row(_("Left on it"), was, now, credit.currency)],
         "submit_label": label % {"amount": format_money(amount, credit.currency)},
-    }
+    } | refused
 
 
 def _clean(form: Any, name: str) -> Any:

@@ -9,14 +9,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.radar import radar_context
+from dashboard.refund_refusal import PLACES, problems, refund_refusal, stopped
+from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
 from registration.services.limits import is_limited, refunded_today, why_above_limit
@@ -24,8 +24,6 @@ from registration.services.planner import PlannedPart, RefundPlan, channel_of, u
 
 Destination = Refund.Destination
 Channel = RefundPart.Channel
-FORM_ONLY = ("nonce", "balance_seen", "full_amount", "retry_of", "item")
-"""Hidden fields: what is wrong with them is said in the summary, without a link."""
 
 
 @dataclass
@@ -87,12 +85,14 @@ def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
     confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
     unsure = form.is_repeat and not form.has_confirmed_repeat
     rows = [*preview_rows(order, plan), *_approval_rows(above)] if plan else []
+    refusal = None if plan else refund_refusal(form)
     return {
         "order": order,
         "form": form,
         "first_name": first_name(order),
         "rows": rows,
-        "preview_text": "" if plan else _preview_text(form),
+        "refusal": refusal,
+        "said": said_below(form, PLACES),
         "button": _verb(twice, bool(above)),
         "button_with_amount": _button(total, twice, bool(above)) if plan else "",
         "above": above,
@@ -102,8 +102,7 @@ def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
         "once": money(order, plan.amount) if plan else "",
         "gift": money(order, plan.goodwill_amount) if plan else "",
         "confirmed": confirmed,
-        "must_confirm": (twice and not confirmed) or unsure,
-        "confirm_in": "both-warning" if twice and not confirmed else "radar",
+        **stopped(refusal, "confirm_total" if twice and not confirmed else "confirm_repeat" if unsure else ""),
         **radar_context(form, first_name(order)),
     }
 
@@ -152,25 +151,6 @@ def where(part: PlannedPart | RefundPart) -> str:
     if part.channel == Channel.MANUAL:
         return _("by hand, paid by %(instrument)s") % {"instrument": instrument}
     return _("on %(instrument)s") % {"instrument": instrument}
-
-
-def problems(form: RefundForm) -> list[str | SafeString]:
-    """The summary's lines, each a link to the field it is about."""
-    lines: list[str | SafeString] = []
-    for name, sentences in form.errors.items():
-        for sentence in dict.fromkeys(map(str, sentences)):
-            if name == "__all__" or name in FORM_ONLY:
-                lines.append(sentence)
-            else:
-                lines.append(format_html('<a href="#{}">{}</a>', _anchor(form, name), sentence))
-    return list(dict.fromkeys(lines))
-
-
-def _anchor(form: RefundForm, name: str) -> str:
-    """The id of the control: groups are reached through their first."""
-    if name == "lines" and form.line_rows:
-        return f"id_lines_{form.line_rows[0].line_item.pk}"
-    return {"mode": "id_mode_full", "destination": "id_destination_CARD"}.get(name, f"id_{name}")
 
 
 def money(order: Order, amount: Decimal) -> str:
@@ -257,15 +237,6 @@ def _tender_text(payment: Payment) -> str:
         Channel.MANUAL: _("Has to be paid back by hand"),
     }
     return texts.get(Channel(channel_of(payment)), "")
-
-
-def _preview_text(form: RefundForm) -> str:
-    """What is missing: what is wrong with the amount as far as it is typed, else that there is none."""
-    if form["amount"].value() and form.errors.get("amount"):
-        return str(form.errors["amount"][0])
-    return _("Choose an amount to see the result. Refundable now: %(amount)s.") % {
-        "amount": money(form.order, form.ceiling)
-    }
 
 
 def _verb(twice: bool, above: bool) -> str:

@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.forms.fields import AmountField
+from dashboard.forms.fields import AmountField, typed
 from registration.models import Conference, Credit, Order
 from registration.money import format_money
-from registration.statement import CreditPlan, plan_of
+from registration.statement import CreditPlan, left_with, plan_of
 
 NO_CREDIT = _("Choose at least one credit.")
 GONE = _("One of these credits can no longer be used. Choose again.")
@@ -31,6 +31,7 @@ class ApplyForm(forms.Form):
     )
     amount = AmountField()
     due_seen = forms.DecimalField(widget=forms.HiddenInput)
+    proposed = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         """Offer what the order's attendee can spend there, preselecting what covers it, oldest expiry first."""
@@ -42,10 +43,16 @@ class ApplyForm(forms.Form):
             "credits": [credit.pk for credit, _amount in self.whole_plan.parts],
             "amount": self.whole_plan.amount,
             "due_seen": order.due_amount,
+            "proposed": typed(self.whole_plan.amount, order.currency),
         } | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
         cast("forms.ModelMultipleChoiceField[Credit]", self.fields["credits"]).queryset = held
         cast("AmountField", self.fields["amount"]).set_currency(order.currency)
+
+    @property
+    def has_typed_amount(self) -> bool:
+        """Whether the amount is somebody's own: it stays when other credits are ticked."""
+        return bool(self.data.get("proposed")) and self["amount"].value() not in ("", self.data.get("proposed"))
 
     @property
     def chosen_keys(self) -> set[str]:
@@ -158,6 +165,14 @@ class AdjustForm(ReasonForm):
         kwargs["initial"] = {"left_seen": credit.remaining_amount} | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
         cast("AmountField", self.fields["amount"]).set_currency(credit.currency)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to take more than there is, unless something moved meanwhile: then the service says so."""
+        data = super().clean() or {}
+        is_fresh = data.get("left_seen") == self.credit.remaining_amount
+        if is_fresh and data.get("amount") and data.get("direction") and left_with(self.credit, self.delta)[1] < 0:
+            self.add_error("amount", _("There is less left on this credit than you want to take."))
+        return data
 
     @property
     def delta(self) -> Decimal:

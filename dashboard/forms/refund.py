@@ -83,6 +83,9 @@ class RefundForm(forms.Form):
             self.initial["full_amount"] = self.ceiling
         for name in ("amount", "fee_amount", "credit_amount"):
             self.fields[name].set_currency(order.currency)  # type: ignore[attr-defined]
+        for name in ("amount", "fee_amount", "fee_percent", "credit_amount"):
+            # The place below each says what is wrong as soon as it is, also before the form is sent.
+            self.fields[name].widget.attrs["aria-describedby"] = f"id_{name}_error"
         self.line_rows = lines_left(order)
         self.fields["lines"].choices = [  # type: ignore[attr-defined]
             (row.line_item.pk, row.line_item.description) for row in self.line_rows
@@ -141,6 +144,7 @@ class RefundForm(forms.Form):
         data = self.cleaned_data
         if data.get("item") and self.for_item is None:
             self.add_error("item", RELOAD)
+        self._pass_over_unasked(data)
         self._clean_amount(data)
         self._clean_fee(data)
         if data.get("destination") == Destination.SPLIT and not self._has(data, "credit_amount"):
@@ -149,6 +153,18 @@ class RefundForm(forms.Form):
             self._make_plan(data)
             self._clean_consent(data)
         return data
+
+    def _pass_over_unasked(self, data: dict[str, Any]) -> None:
+        """Refuse nothing for what stands in a field that no choice calls for; it counts for nothing."""
+        asked = {
+            "lines": data.get("mode") == ITEMS,
+            "amount": data.get("mode") == CUSTOM,
+            "fee_amount": data.get("fee_kind") == FIXED,
+            "fee_percent": data.get("fee_kind") == PERCENT,
+            "credit_amount": data.get("destination") == Destination.SPLIT,
+        }
+        for name in (name for name, is_asked in asked.items() if not is_asked):
+            self.errors.pop(name, None)
 
     def _has(self, data: dict[str, Any], name: str) -> bool:
         return data.get(name) is not None

@@ -137,10 +137,11 @@ def _apply_panel(
 
 
 def _apply_preview(request: HttpRequest, order: Order, form: ApplyForm) -> HttpResponse:
-    """Answer what would happen, changing nothing; other ticks bring the most they can pay as the new amount."""
+    """Answer what would happen, changing nothing; other ticks bring the most they pay, unless an amount was typed."""
     if not is_fragment(request):
         return _apply_panel(request, order, form)
-    context = preview_context(form, resets_amount=request.POST["preview"] == "credits")
+    resets = request.POST["preview"] == "credits" and not form.has_typed_amount
+    context = preview_context(form, resets_amount=resets)
     return render(request, "dashboard/credits/_apply_preview.html", context | {"alone": True})
 
 

@@ -7,7 +7,7 @@ document.addEventListener("submit", (event) => {
   if (isStopped(button)) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    document.getElementById(button.getAttribute("aria-describedby"))?.querySelector("input")?.focus();
+    document.getElementById(button.dataset.mend)?.focus();
     return;
   }
   if (button?.dataset.busy) requestAnimationFrame(() => busy(button));
@@ -39,6 +39,17 @@ function answered(event) {
 }
 
 for (const name of ["htmx:beforeSwap", "htmx:afterRequest"]) document.addEventListener(name, answered);
+// What a preview says below a field, its control says too; the control itself is not drawn anew under somebody's hands.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const place of document.querySelectorAll("[data-said]")) {
+    for (const control of document.querySelectorAll(`[aria-describedby~="${place.id}"]`)) {
+      control.classList.toggle("is-invalid", place.childElementCount > 0);
+      if (place.childElementCount) control.setAttribute("aria-invalid", "true");
+      else control.removeAttribute("aria-invalid");
+    }
+  }
+});
+
 // The page comes back from the browser's cache with its buttons as they were left.
 window.addEventListener("pageshow", () => document.querySelectorAll("[data-was]").forEach(rest));
 

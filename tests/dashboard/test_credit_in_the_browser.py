@@ -1,5 +1,6 @@
 """Credit as it is worked with: typing a name, opening the panel, seeing the page follow."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -93,11 +94,74 @@ def test_too_much_is_said_in_the_panel(
     page.get_by_role("link", name="Apply credit").click()
     panel = page.get_by_role("dialog")
     panel.get_by_label("Amount").fill("31")
-    expect(panel.locator("#preview")).to_contain_text("Enter €30.00 or less")
-    panel.get_by_role("button", name="Apply").click()
+    sentence = "Enter €30.00 or less: that is what these credits and the order allow."
+    expect(panel.locator("#preview .invalid-feedback")).to_have_text(sentence)
+    expect(panel.get_by_label("Amount")).to_have_accessible_description(re.compile(sentence))
+    button = panel.get_by_role("button", name="Apply")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    button.click(force=True)
 
-    expect(panel.locator("#problem")).to_be_focused()
-    expect(panel.locator("#problem")).to_contain_text("No credit was applied.")
+    expect(panel.get_by_label("Amount")).to_be_focused()
+    expect(panel.get_by_label("Amount")).to_have_value("31")
+    panel.get_by_label("Amount").fill("3")
+    expect(button).to_have_text("Apply €3.00")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_an_amount_that_was_typed_stays_when_another_credit_is_ticked(
+    page: Page, sam_client: Client, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    make_credit(conference, ada, "30.00", expires_at=timezone.now() + timedelta(days=9))
+    make_credit(conference, ada, "100.00")
+    sign_in(page, sam_client).goto(reverse("attendee_detail", args=[ada.pk]))
+    page.get_by_role("link", name="Apply credit").click()
+    panel = page.get_by_role("dialog")
+    panel.get_by_label("Amount").fill("12.50")
+    expect(panel.get_by_role("button", name="Apply €12.50")).to_be_visible()
+
+    panel.get_by_role("checkbox").nth(0).uncheck()
+
+    expect(panel.locator("#preview")).to_contain_text("€87.50")
+    expect(panel.get_by_label("Amount")).to_have_value("12.50")
+    panel.get_by_role("checkbox").nth(1).uncheck()
+    expect(panel.locator("#preview")).to_contain_text("Choose a credit and an amount to see the result.")
+    expect(panel.get_by_label("Amount")).to_have_value("12.50")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("$5", "Amounts here are in EUR. Enter it in EUR, without $."), ("abc", "Enter an amount like 12.50.")],
+)
+def test_what_cannot_be_given_is_said_below_the_amount(
+    page: Page, grace_client: Client, ada: Any, order: Order, text: str, sentence: str
+) -> None:
+    sign_in(page, grace_client).goto(reverse("attendee_detail", args=[ada.pk]))
+    page.get_by_role("link", name="Issue credit").first.click()
+    panel = page.get_by_role("dialog")
+
+    panel.get_by_label("Amount").fill(text)
+
+    expect(panel.locator("#preview .invalid-feedback")).to_have_text(sentence)
+    expect(panel.get_by_label("Amount")).to_have_accessible_description(sentence)
+    expect(panel.locator("#change-submit")).to_have_attribute("aria-disabled", "true")
+
+
+def test_more_cannot_be_taken_off_than_is_left(
+    page: Page, grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    credit = make_credit(conference, ada, "80.00")
+    sign_in(page, grace_client).goto(reverse("credit_detail", args=[credit.pk]))
+    page.get_by_role("link", name="Adjust").click()
+    panel = page.get_by_role("dialog")
+    panel.get_by_text("Take off", exact=True).click()
+
+    panel.get_by_label("Amount").fill("80.01")
+
+    expect(panel.locator("#preview .invalid-feedback")).to_have_text(
+        "There is less left on this credit than you want to take."
+    )
+    expect(panel.locator("#change-submit")).to_have_attribute("aria-disabled", "true")
+    expect(panel.locator("#preview dl")).to_have_count(0)
 
 
 def test_adjust_and_void_from_the_credit(page: Page, grace_client: Client, conference: Conference, ada: Any) -> None:

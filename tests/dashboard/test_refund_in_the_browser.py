@@ -85,16 +85,74 @@ def test_paying_twice_waits_for_its_tick(page: Page, grace_client: Client, dinne
     assert dinner_order.refunds.get().amount == Decimal("50.00")
 
 
-def test_too_much_takes_the_focus_to_the_summary(page: Page, sam_client: Client, dinner_order: Order) -> None:
+def test_too_much_is_said_at_its_field_and_stops_the_button(
+    page: Page, sam_client: Client, dinner_order: Order, assert_accessible: Callable[[Page], None]
+) -> None:
     panel = open_panel(page, sam_client, dinner_order)
     choose_custom(panel, "150")
-    panel.locator("#refund-submit").click()
+    field, button = panel.get_by_label("Custom amount"), panel.locator("#refund-submit")
+    expect(panel.locator("#preview .invalid-feedback")).to_have_text("At most €120.00 can be refunded.")
+    expect(field).to_have_accessible_description("At most €120.00 can be refunded.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_accessible_description("At most €120.00 can be refunded.")
+    assert_accessible(page)
+
+    button.click(force=True)
+
+    expect(field).to_be_focused()
+    expect(field).to_have_value("150")
+    assert not dinner_order.refunds.exists()
+    page.keyboard.press("Backspace")
+    expect(button).to_have_text("Refund €15.00")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    expect(panel.locator(".invalid-feedback:not(:empty)")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("choice", "label", "text", "sentence"),
+    [
+        ("fixed", "Fee to keep", "200", "Enter a fee that is less than the amount."),
+        ("percent", "Percentage to keep", "101", "Enter a percentage like 10."),
+    ],
+)
+def test_a_wrong_fee_is_said_below_it(
+    page: Page, sam_client: Client, dinner_order: Order, choice: str, label: str, text: str, sentence: str
+) -> None:
+    panel = open_panel(page, sam_client, dinner_order)
+    panel.get_by_label("Keep a fee").select_option(choice)
+    expect(panel.locator("#preview")).to_contain_text("to keep to see the result.")
+    field = panel.get_by_label(label)
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    field.fill(text)
+    expect(panel.locator("#preview .invalid-feedback")).to_have_text(sentence)
+    expect(field).to_have_accessible_description(sentence)
+    panel.locator("#refund-submit").click(force=True)
+    expect(field).to_be_focused()
+
+    panel.get_by_label("Keep a fee").select_option("")
+
+    expect(panel.locator("#refund-submit")).to_have_text("Refund €120.00")
+    panel.get_by_label("Keep a fee").select_option(choice)
+    expect(field).to_have_value(text)
+
+
+def test_what_is_missing_takes_the_focus_to_the_summary(page: Page, grace_client: Client, dinner_order: Order) -> None:
+    panel = open_panel(page, grace_client, dinner_order)
+    choose_custom(panel, "50")
+    panel.get_by_role("radio", name="Card refund plus the same again").check()
+    panel.get_by_label("I want to pay out €100.00 in total").check()
+    button = panel.locator("#refund-submit")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    button.click()
 
     summary = panel.get_by_role("alert")
     expect(summary).to_contain_text("The refund was not sent")
     expect(summary).to_be_focused()
     summary.get_by_role("link").click()
-    expect(panel.get_by_label("Custom amount")).to_have_value("150")
+    expect(panel.get_by_label("Internal note")).to_be_focused()
+    expect(panel.get_by_label("Custom amount")).to_have_value("50")
     assert not dinner_order.refunds.exists()
 
 
@@ -154,6 +212,11 @@ def test_panel_is_accessible_in_every_state(
     assert_accessible(page)
     panel.get_by_role("radio", name="Part to the card").check()
     choose_custom(panel, "1,234.56")
+    expect(panel.locator("#refund-submit")).to_have_attribute("aria-disabled", "true")
+    assert_accessible(page)
+    panel.get_by_label("Custom amount").fill("50")
+    panel.get_by_role("radio", name="Card refund plus the same again").check()
+    panel.get_by_label("I want to pay out €100.00 in total").check()
     panel.locator("#refund-submit").click()
     expect(panel.get_by_role("alert")).to_be_focused()
     assert_accessible(page)

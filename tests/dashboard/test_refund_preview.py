@@ -1,5 +1,6 @@
 """The preview: what the form would do, from the code that would do it. It never moves anything."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,10 @@ def preview(client: Client, order: Order, **fields: Any) -> str:
     assert response.status_code == 200
     assert not Refund.objects.exists()
     return " ".join(response.content.decode().split())
+
+
+def without_icons(html: str) -> str:
+    return re.sub(r"<svg.*?</svg> ?", "", html)
 
 
 def test_preview_says_what_changes(grace_client: Client, order: Order) -> None:
@@ -122,6 +127,75 @@ def test_preview_of_a_wrong_amount_says_what_is_wrong(
     assert missing in html
     assert "Choose an amount" not in html
     assert ">Refund</button>" in html
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "sentence"),
+    [
+        ({"amount": "9999"}, "id_amount_error", "At most €80.00 can be refunded."),
+        ({"fee_kind": "fixed", "fee_amount": "13"}, "id_fee_amount_error", "Enter a fee that is less than the amount."),
+        ({"fee_kind": "percent", "fee_percent": "0"}, "id_fee_percent_error", "Enter a percentage like 10."),
+        (
+            {"destination": "SPLIT", "credit_amount": "13"},
+            "id_credit_amount_error",
+            "Enter how much becomes credit: more than zero and less than €12.50.",
+        ),
+    ],
+)
+def test_preview_says_what_is_wrong_below_its_field_too(
+    grace_client: Client, order: Order, fields: dict[str, str], place: str, sentence: str
+) -> None:
+    html = preview(grace_client, order, **fields)
+
+    answer, _section, below = without_icons(html).partition("</section>")
+    assert f'<p class="invalid-feedback" id="preview-refusal"><strong>{sentence}</strong></p>' in answer
+    assert f'id="{place}" data-said hx-swap-oob="true"><strong>{sentence}</strong></div>' in below
+    assert below.count("<strong>") == 1
+    assert 'aria-disabled="true" aria-describedby="preview-refusal"' in below
+    assert f'data-mend="{place.removesuffix("_error")}"' in below
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"fee_kind": "fixed"}, "Enter the fee to keep to see the result."),
+        ({"fee_kind": "percent"}, "Enter the percentage to keep to see the result."),
+        ({"destination": "SPLIT"}, "Enter how much becomes store credit to see the result."),
+        ({"mode": "items"}, "Choose at least one line item with something left."),
+        ({"amount": ""}, "Choose an amount to see the result. Refundable now: €80.00."),
+    ],
+)
+def test_preview_waits_for_what_is_missing_without_calling_it_wrong(
+    grace_client: Client, order: Order, fields: dict[str, str], sentence: str
+) -> None:
+    html = preview(grace_client, order, **fields)
+
+    assert sentence in html
+    assert "<strong>" not in html
+    assert 'aria-disabled="true"' in html
+
+
+def test_preview_passes_over_what_no_choice_asks_for(grace_client: Client, order: Order) -> None:
+    html = preview(grace_client, order, mode="full", amount="abc", fee_amount="x", fee_percent="y", credit_amount="z")
+
+    assert "Refund €80.00</button>" in html
+    assert "aria-disabled" not in html
+    assert "<strong>" not in html
+
+
+def test_preview_of_a_form_that_cannot_be_sent_says_so(grace_client: Client, order: Order) -> None:
+    html = preview(grace_client, order, full_amount="x", mode="full")
+
+    assert "This form is no longer complete." in html
+    assert 'aria-disabled="true"' in html
+
+
+def test_preview_of_a_changed_order_says_so_and_lets_the_form_be_sent(grace_client: Client, order: Order) -> None:
+    html = preview(grace_client, order, balance_seen="90.00")
+
+    assert "This order changed while you had it open." in html
+    assert "that sends nothing." in html
+    assert "aria-disabled" not in html
 
 
 def test_preview_of_no_amount_says_what_is_left(grace_client: Client, order: Order) -> None:
