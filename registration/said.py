@@ -35,6 +35,7 @@ SENTENCES = {
     "dispute_closed": gettext_noop("Stripe closed the dispute: %(dispute)s."),
     "matched": gettext_noop("Matched to %(order)s."),
     "tried_again": gettext_noop("Tried again as %(number)s"),
+    "arrived_after_all": gettext_noop("It arrived after all, as %(number)s"),
     "paid_by_hand": gettext_noop("Paid by hand, reference %(reference)s"),
     "paid_by_hand_as": gettext_noop("Paid by hand as %(number)s"),
     "agrees": gettext_noop("Stripe and the books agree again."),

@@ -13,6 +13,7 @@ from registration.said import say
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
+from registration.services.retries import close_failures
 from registration.services.settle import STRIPE_STATES, apply_snapshot, keep_waiting_items, settle_order
 from registration.stripe_snapshots import RefundSnapshot
 
@@ -84,13 +85,18 @@ def state_of(snapshot: RefundSnapshot) -> str:
 
 @transaction.atomic
 def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
-    """Take a refund that was made elsewhere into the books; the balance falls at once, and staff see an item."""
+    """Take a refund that was made elsewhere into the books; the balance falls at once, and staff see an item.
+
+    One of ours that was ended as never received and turns up after all is what its failure waited for.
+    """
     order = Order.objects.select_for_update(no_key=True).get(pk=payment.order_id)
     known = RefundPart.objects.filter(stripe_refund_id=snapshot.id).first()
     if known is not None:  # Another worker was first, while we waited for the lock.
         return known
+    ended = _ended_part(payment, snapshot)
     refund = Refund.objects.create(
         order=order,
+        retry_of=ended.refund if ended else None,
         amount=snapshot.amount,
         currency=snapshot.currency,
         destination=Refund.Destination.CARD,
@@ -111,7 +117,15 @@ def import_refund(payment: Payment, snapshot: RefundSnapshot) -> RefundPart:
     )
     show(payment, snapshot, refund=refund)
     keep_waiting_items(order, part)
+    close_failures(order, refund, part=ended, resolution=say("arrived_after_all", number=refund.number))
     return part
+
+
+def _ended_part(payment: Payment, snapshot: RefundSnapshot) -> RefundPart | None:
+    """The part that a refund was sent for, when that was given up before Stripe's answer was known."""
+    parts = payment.refund_parts.filter(state__in=OVER, stripe_refund_id=None, amount=snapshot.amount)
+    key = uuid_or_none(snapshot.metadata.get("part", ""))
+    return parts.select_related("refund").filter(uuid=key, sent_at__isnull=False).first() if key else None
 
 
 def columns_of(snapshot: RefundSnapshot) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -71,10 +72,11 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
         raise RefundError(_("Enter the reference of the transfer."))
     order = Order.objects.select_for_update(of=("self",), no_key=True).get(refunds__parts=failed.pk)
     fresh = RefundPart.objects.select_related("refund", "payment").get(pk=failed.pk)
-    _refuse_by_hand(order, fresh, staff_user)
+    amount = _left_of_failure(order, fresh)
+    _refuse_by_hand(order, fresh, amount, staff_user)
     refund = Refund.objects.create(
         order=order,
-        amount=fresh.amount,
+        amount=amount,
         currency=fresh.currency,
         destination=Refund.Destination.CARD,
         stripe_reason=fresh.refund.stripe_reason,
@@ -83,7 +85,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
         requested_by=staff_user,
     )
     part = RefundPart.objects.create(
-        refund=refund, payment=fresh.payment, channel=RefundPart.Channel.MANUAL, amount=fresh.amount
+        refund=refund, payment=fresh.payment, channel=RefundPart.Channel.MANUAL, amount=amount
     )
     order.refresh_from_db()
     facts = {"number": refund.number, "amount": refund.amount, "currency": refund.currency, "total": order.total}
@@ -95,21 +97,22 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
     return confirm_manual(part, reference=reference, staff_user=staff_user)
 
 
-def _refuse_by_hand(order: Order, failed: RefundPart, staff_user: Any) -> None:
+def _refuse_by_hand(order: Order, failed: RefundPart, amount: Decimal, staff_user: Any) -> None:
     one_at_a_time(order.conference, staff_user)
-    if failed.state not in (State.FAILED, State.CANCELED):
-        raise RefundError(_("This refund did not fail, so there is nothing to pay by hand."))
-    _refuse_a_second_time(order, failed)
+    check_retry(order, failed.refund, amount)
     left = min(failed.payment.refundable_amount, order.refundable_amount)
-    if failed.amount > left:
+    if amount > left:
         raise RefundError(_("At most %(amount)s can be refunded.") % {"amount": format_money(left, order.currency)})
-    if why := why_above_limit(order, failed.amount, staff_user):
+    if why := why_above_limit(order, amount, staff_user):
         raise RefundError(why)
 
 
-def _refuse_a_second_time(order: Order, failed: RefundPart) -> None:
-    """One failure is paid once: not after it was settled, nor while a retry waits for its time or a second person."""
-    failure = OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.FAILED, subject=f"part:{failed.pk}")
-    if not failure.filter(conference=order.conference_id).exists():
+def _left_of_failure(order: Order, failed: RefundPart) -> Decimal:
+    """One failure is paid once: not after it was settled, and only as much of it as no retry has covered."""
+    if failed.state not in (State.FAILED, State.CANCELED):
+        raise RefundError(_("This refund did not fail, so there is nothing to pay by hand."))
+    failures = OpenItem.objects.unresolved().filter(conference=order.conference_id, kind=OpenItem.Kind.FAILED)
+    item = failures.filter(subject=f"part:{failed.pk}").first()
+    if item is None:
         raise RefundError(_("This item has been settled already."))
-    check_retry(order, failed.refund, failed.amount)
+    return Decimal(item.facts["amount"])

@@ -6,20 +6,23 @@ whichever of them is tried again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import OVER, State
+from registration.models.refund import OVER
 from registration.money import ZERO, format_money
 from registration.said import Said, say
 from registration.services.errors import RefundError
-from registration.services.open_items import close_items, open_item
+from registration.services.open_items import open_item
 
 Kind = OpenItem.Kind
+GAVE_WAY = "taken_back"
+"""The failure reason of credit that was taken back because the same money had gone to the card: it did arrive."""
 
 
 def check_retry(order: Order, failed: Refund | None, amount: Decimal) -> None:
@@ -37,18 +40,29 @@ def check_retry(order: Order, failed: Refund | None, amount: Decimal) -> None:
         return
     if failed.order_id != order.pk:
         raise RefundError(_("The refund to try again belongs to another order."))
-    if not failed.parts.filter(state__in=OVER).exists():
+    if not any(_came_back(part) for part in failed.parts.all()):
         raise RefundError(_("%(number)s did not fail, so there is nothing to try again.") % {"number": failed.number})
     family = family_of(failed)
     alive = _alive(family)
-    if alive and amount > (left := _left_to_try(family)):
+    if alive and amount > (left := _left_of(family)):
         raise RefundError(_why_not_again(failed, alive[-1], left))
 
 
 def was_tried_again(failed: Refund) -> bool:
     """Whether other refunds took all of it on themselves, so that nothing of it is left to try."""
     family = family_of(failed)
-    return bool(_alive(family)) and not _left_to_try(family)
+    return bool(_alive(family)) and not _left_of(family)
+
+
+def left_to_try(failed: Refund) -> Decimal:
+    """How much of a failed refund, and of all that tried the same money, nobody has and nothing is sending."""
+    return _left_of(family_of(failed))
+
+
+def is_one_too_many(retry: Refund) -> bool:
+    """Whether what a retry that waits would pay has reached the attendee another way meanwhile."""
+    family = family_of(retry)
+    return retry.retry_of is not None and _out_of(family) > _asked_of(family)
 
 
 def family_of(refund: Refund) -> list[Refund]:
@@ -67,16 +81,31 @@ def _alive(family: list[Refund]) -> list[Refund]:
     return [refund for refund in family[1:] if _out_by(refund)]
 
 
-def _left_to_try(family: list[Refund]) -> Decimal:
-    """What came back of the first, or more where more was asked for later, less what others took on themselves."""
+def _left_of(family: list[Refund]) -> Decimal:
+    return max(ZERO, _asked_of(family) - _out_of(family))
+
+
+def _asked_of(family: list[Refund]) -> Decimal:
+    """What came back of the first, or more where more was asked for later."""
     first, *others = family
-    came_back = _sum(part for part in first.parts.all() if part.state in OVER)
+    came_back = _sum(part for part in first.parts.all() if _came_back(part))
     asked: Decimal = max([came_back, *(refund.amount for refund in others)])
-    return max(ZERO, asked - _sum(chain.from_iterable(_out_by(refund) for refund in others)))
+    return asked
+
+
+def _out_of(family: list[Refund]) -> Decimal:
+    return _sum(chain.from_iterable(_out_by(refund) for refund in family[1:]))
+
+
+def _came_back(part: RefundPart) -> bool:
+    return part.state in OVER and part.failure_reason != GAVE_WAY
 
 
 def _out_by(refund: Refund) -> list[RefundPart]:
-    return [part for part in refund.parts.all() if part.state not in OVER]
+    """What a retry took on itself; the rest of a credit that gave way is counted with the whole credit already."""
+    gave_way = refund.retry_of.parts.filter(failure_reason=GAVE_WAY) if refund.retry_of else RefundPart.objects.none()
+    counted = set(gave_way.values_list("credit", flat=True))
+    return [part for part in refund.parts.all() if not _came_back(part) and part.credit_id not in counted]
 
 
 def _sum(parts: Iterable[RefundPart]) -> Decimal:
@@ -87,7 +116,7 @@ def _why_not_again(failed: Refund, alive: Refund, left: Decimal) -> str:
     values = {"failed": failed.number, "number": alive.number, "left": format_money(left, failed.currency)}
     if left:
         return _("%(failed)s was tried again as %(number)s already; at most %(left)s of it is left to try.") % values
-    if alive.state == State.SUCCEEDED:
+    if not alive.is_open:
         return _("%(failed)s was tried again as %(number)s already, and that went out.") % values
     return _("It is being tried again as %(number)s already.") % values
 
@@ -95,34 +124,81 @@ def _why_not_again(failed: Refund, alive: Refund, left: Decimal) -> str:
 def close_failures(
     order: Order, refund: Refund, *, part: RefundPart | None = None, resolution: Said | None = None
 ) -> None:
-    """A retry settles what was open about the refund it names, and about all its family once nothing is left to try.
+    """Settle as much of what is open about the same money as a retry covers; what it does not cover stays open.
 
     Args:
         order: Locked by the caller.
         refund: The retry.
-        part: The only part of the refund it names that it settles; all of them when left out.
+        part: What it settles first; otherwise what failed of the same payments and of the refund it names.
         resolution: How; that it was tried again when left out.
     """
     if refund.retry_of is None:
         return
     family = family_of(refund)
-    settled = [refund.retry_of] if _left_to_try(family) else [each for each in family if each != refund]
-    parts = RefundPart.objects.filter(refund__in=settled)
-    if part is not None and _left_to_try(family):
-        parts = parts.filter(pk=part.pk)
-    for key in parts.values_list("pk", flat=True):
-        close_items(
-            Kind.FAILED,
-            f"part:{key}",
-            conference=order.conference,
-            resolution=resolution or _tried_again(refund),
-            staff_user=refund.requested_by,
+    items = _open_failures(family)
+    is_open = sum((_amount_of(item) for item in items), ZERO)
+    # What is open may speak of the same money twice: of a refund, and of a retry of it that was never sent.
+    take = max(is_open - _left_of(family), _sum(_out_by(refund)))
+    for item, covered in _covered(sorted(items, key=_nearest_to(refund, part)), take):
+        _settle(item, covered, resolution or _tried_again(refund), refund)
+
+
+def _open_failures(family: list[Refund]) -> list[OpenItem]:
+    items = OpenItem.objects.unresolved().filter(kind=Kind.FAILED, refund__in=family)
+    return list(items.order_by("pk"))
+
+
+def _amount_of(item: OpenItem) -> Decimal:
+    return Decimal(item.facts["amount"])
+
+
+def _nearest_to(refund: Refund, part: RefundPart | None) -> Callable[[OpenItem], tuple[bool, bool, bool, int]]:
+    subject = f"part:{part.pk}" if part is not None else ""
+    payments = {each.payment_id for each in refund.parts.all()}
+
+    def rank(item: OpenItem) -> tuple[bool, bool, bool, int]:
+        named = item.refund_id == refund.retry_of_id
+        return item.subject != subject, not named, item.payment_id not in payments, item.pk
+
+    return rank
+
+
+def _covered(items: list[OpenItem], amount: Decimal) -> Iterator[tuple[OpenItem, Decimal]]:
+    for item in items:
+        share = min(amount, _amount_of(item))
+        if share > 0:
+            yield item, share
+        amount -= share
+
+
+def _settle(item: OpenItem, covered: Decimal, resolution: Said, refund: Refund) -> None:
+    """Settle an item; of one that is covered in part, that part, as an item of its own, while the rest stays open."""
+    rest = _amount_of(item) - covered
+    settled = {"resolved_at": timezone.now(), "resolution": resolution, "resolved_by": refund.requested_by}
+    unresolved = OpenItem.objects.unresolved().filter(pk=item.pk)
+    if not rest:
+        unresolved.update(**settled)
+    elif unresolved.update(facts=item.facts | {"amount": str(rest)}):
+        OpenItem.objects.create(
+            conference=item.conference,
+            kind=item.kind,
+            subject=item.subject,
+            order=item.order,
+            refund=item.refund,
+            payment=item.payment,
+            facts=item.facts | {"amount": str(covered)},
+            **settled,
         )
 
 
 def reopen_failures(order: Order, refund: Refund) -> None:
     """Open again what a retry had settled that was taken back before it went out. The caller holds the order's lock."""
     for item in OpenItem.objects.filter(order=order, kind=Kind.FAILED, resolution=_tried_again(refund)):
+        rest = OpenItem.objects.unresolved().filter(conference=order.conference, kind=item.kind, subject=item.subject)
+        if (still_open := rest.first()) is not None:
+            whole = _amount_of(still_open) + _amount_of(item)
+            rest.update(facts=still_open.facts | {"amount": str(whole)})
+            continue
         open_item(
             item.kind,
             item.subject,

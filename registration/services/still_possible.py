@@ -5,6 +5,7 @@ from __future__ import annotations
 from registration.models import OpenItem, Order, Refund
 from registration.said import Said, say
 from registration.services.planner import may_go_back, why_unusable
+from registration.services.retries import is_one_too_many
 
 
 def why_not_any_more(order: Order, refund: Refund) -> Said | None:
@@ -24,5 +25,5 @@ def why_not_any_more(order: Order, refund: Refund) -> Said | None:
     elsewhere = OpenItem.objects.unresolved().filter(
         kind=OpenItem.Kind.EXTERNAL, refund__isnull=True, payment__in=parts.values("payment")
     )
-    # The books have no room for it while this refund reserves the same money.
-    return say("refunded_meanwhile") if elsewhere.exists() else None
+    # The books have no room for it while this refund reserves the same money, or took in what arrived after all.
+    return say("refunded_meanwhile") if elsewhere.exists() or is_one_too_many(refund) else None

@@ -24,12 +24,12 @@ from registration.services.event_queue import queue_again
 from registration.services.external import import_refund, state_of
 from registration.services.history import record
 from registration.services.open_items import open_item, resolve_item
+from registration.services.retries import GAVE_WAY
 from registration.services.settle import settle_order, settle_refund
 from registration.stripe_gateway import StripeProblem, gateway_for
 from registration.stripe_snapshots import RefundSnapshot
 
 Channel = RefundPart.Channel
-TAKEN_BACK = "taken_back"
 
 
 def went_back_twice(item: OpenItem) -> bool:
@@ -163,7 +163,7 @@ def _recall(order: Order, part: RefundPart, take: Decimal, snapshot: RefundSnaps
             f"credit:{credit.pk}:{snapshot.id}",
             conference=order.conference,
             order=order,
-            facts={"amount": str(spent), "currency": credit.currency, "why": TAKEN_BACK},
+            facts={"amount": str(spent), "currency": credit.currency, "why": GAVE_WAY},
         )
     _enter(credit, CreditEntry.Kind.RECALLED, -take, order, staff_user, say("also_at_stripe", id=snapshot.id))
     credit.refresh_from_db()
@@ -181,7 +181,7 @@ def _enter(credit: Credit, kind: str, amount: Decimal, order: Order, staff_user:
 
 def _end_part(order: Order, part: RefundPart, kept: Decimal, staff_user: Any) -> None:
     """End the part that became credit; what of it stays credit goes on as a refund of its own."""
-    part.state, part.settled_at, part.failure_reason = State.FAILED, timezone.now(), TAKEN_BACK
+    part.state, part.settled_at, part.failure_reason = State.FAILED, timezone.now(), GAVE_WAY
     part.save(update_fields=["state", "settled_at", "failure_reason"])
     settle_refund(order, part.refund, actor=staff_user)
     if kept and part.credit is not None:

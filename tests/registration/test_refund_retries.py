@@ -223,15 +223,16 @@ def test_nobody_pays_by_hand_what_another_retry_is_about_to_send(sandbox: "Sandb
 
 
 @pytest.mark.trap(1)
-def test_nobody_pays_by_hand_more_than_another_retry_left(sandbox: "SandboxServer") -> None:
+def test_paid_by_hand_is_what_another_retry_left(sandbox: "SandboxServer") -> None:
     failed = failed_refund(sandbox, card_order(sandbox))
     first = fail(sandbox, again(failed))
     again(failed, "15.00")
 
-    with pytest.raises(RefundError, match=r"at most \$10.00 of it is left to try"):
-        pay_by_hand(first)
+    pay_by_hand(first)
 
-    assert out_of(failed.order) == Decimal("15.00")
+    assert (out_of(failed.order), open_failures()) == (Decimal("25.00"), [])
+    assert_refused(failed, "and that went out", "0.01")
+    assert_books_agree()
 
 
 @pytest.mark.trap(1)
