@@ -61,8 +61,10 @@ def left_to_try(failed: Refund) -> Decimal:
 
 def is_one_too_many(retry: Refund) -> bool:
     """Whether what a retry that waits would pay has reached the attendee another way meanwhile."""
+    if retry.retry_of is None:
+        return False
     family = family_of(retry)
-    return retry.retry_of is not None and _out_of(family) > _asked_of(family)
+    return _out_of(family) > _asked_of(family)
 
 
 def family_of(refund: Refund) -> list[Refund]:
