@@ -8,27 +8,23 @@ from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from dashboard.names import attendee_email, attendee_name
-from dashboard.order_facts import Action, moving_amount, open_items, settled_amount, split_parts, useful_action
+from dashboard.order_callouts import Callouts, callouts_of
+from dashboard.order_facts import Action, moving_amount, settled_amount, split_parts, useful_action
 from dashboard.order_payments import PaymentEntry, payment_entries
 from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
 from dashboard.order_refunds import RefundEntry, refund_entries
-from dashboard.refund_outcome import verifying_text, verifying_title
 from dashboard.templatetags.desk import moment, person
-from registration.attention import explanation
 from registration.books import balances, gone_from, movements_of, paid_in
-from registration.models import HistoryEntry, OpenItem, Order, OrderLineItem, Payment
+from registration.models import HistoryEntry, Order, OrderLineItem, Payment
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
 from registration.sentences import Facts, sentence
 from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
-TOLD_IN_FULL = (OpenItem.Kind.BALANCE_LOW, OpenItem.Kind.UNSENT)
 POSITION_DIGITS = 10
 MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 HUES = {
@@ -190,33 +186,10 @@ class OrderPage:
         """The refunds, newest first."""
         return refund_entries(self.order)
 
-    @property
-    def attention(self) -> list[SafeString]:
-        """What waits for somebody, each a link to its item; what is being verified has words of its own."""
-        told = (OpenItem.Kind.UNCONFIRMED, *TOLD_IN_FULL)
-        items = (item for item in self._items if item.kind not in told)
-        return [format_html('<a href="{}">{}</a>', _item_url(item), explanation(item)) for item in items]
-
-    @property
-    def waiting(self) -> list[tuple[str, str, str]]:
-        """Title, text and item of what keeps a refund from being sent, with the sum to top up."""
-        items = (item for item in self._items if item.kind in TOLD_IN_FULL)
-        return [(f"{item.get_kind_display()}.", explanation(item), _item_url(item)) for item in items]
-
-    @property
-    def verifying(self) -> list[tuple[str, str, str]]:
-        """Title, text and item of each refund that Stripe did not answer about."""
-        refunds = (refund for refund in self.order.refunds.all() if refund.state == State.UNCONFIRMED)
-        items = {item.refund_id: _item_url(item) for item in self._items if item.kind == OpenItem.Kind.UNCONFIRMED}
-        return [(verifying_title(refund), verifying_text(refund), items.get(refund.pk, "")) for refund in refunds]
-
-    @property
-    def _items(self) -> list[OpenItem]:
-        """The open items; the order's conference is theirs."""
-        items = open_items(self.order)
-        for item in items:
-            item.conference = self.order.conference
-        return items
+    @cached_property
+    def callouts(self) -> Callouts:
+        """What waits for somebody."""
+        return callouts_of(self.order)
 
     @property
     def disputes(self) -> list[str]:
@@ -300,10 +273,6 @@ class OrderPage:
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)
-
-
-def _item_url(item: OpenItem) -> str:
-    return reverse("attention_item", args=[item.pk])
 
 
 def _told(entry: HistoryEntry) -> dict[str, str]:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from dashboard.forms.refund import ManualForm
 from dashboard.held import held
 from dashboard.names import attendee_name
-from dashboard.order_page import TOLD_IN_FULL
+from dashboard.order_callouts import TOLD_IN_FULL
 from dashboard.paging import PAGE_SIZE, keyset_page
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import money, where

@@ -237,20 +237,27 @@ def test_two_at_once_pay_the_surplus_back_once(overpaid: Order, item: OpenItem) 
     assert overpaid.status == Order.Status.PARTIALLY_REFUNDED
 
 
+def proposed(item: OpenItem, sam: Any) -> Refund:
+    """All of the surplus, above what support may refund alone."""
+    assert item.order is not None
+    item.order.conference.support_refund_limit = Decimal("50.00")
+    item.order.conference.save()
+    with pytest.raises(RefundProposed) as raised:
+        RefundService.create_refund(
+            item.order, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
+        )
+    return raised.value.refund
+
+
 @pytest.mark.trap(50)
 def test_a_proposal_whose_surplus_went_back_meanwhile_is_not_approved(
     grace: Any, sam: Any, overpaid: Order, item: OpenItem
 ) -> None:
-    overpaid.conference.support_refund_limit = Decimal("50.00")
-    overpaid.conference.save()
-    with pytest.raises(RefundProposed) as proposed:
-        RefundService.create_refund(
-            overpaid, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
-        )
+    proposal = proposed(item, sam)
     other = RefundService.create_refund(overpaid, amount=Decimal("30.00"), destination=CARD, staff_user=grace)
 
     with pytest.raises(RefundError, match="would pay back the order itself. Reject this proposal."):
-        approve_refund(proposed.value.refund, staff_user=grace)
+        approve_refund(proposal, staff_user=grace)
 
     overpaid.refresh_from_db()
     assert other.refund is not None
@@ -261,15 +268,10 @@ def test_a_proposal_whose_surplus_went_back_meanwhile_is_not_approved(
 def test_a_proposal_for_a_surplus_that_is_still_there_is_approved(
     grace: Any, sam: Any, overpaid: Order, item: OpenItem
 ) -> None:
-    overpaid.conference.support_refund_limit = Decimal("50.00")
-    overpaid.conference.save()
-    with pytest.raises(RefundProposed) as proposed:
-        RefundService.create_refund(
-            overpaid, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
-        )
+    proposal = proposed(item, sam)
     resolve_item(item, staff_user=sam, resolution="Proposed")
 
-    approve_refund(proposed.value.refund, staff_user=grace)
+    approve_refund(proposal, staff_user=grace)
 
     overpaid.refresh_from_db()
     assert (overpaid.status, overpaid.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("80.00"))
