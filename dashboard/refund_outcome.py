@@ -120,6 +120,13 @@ def _is_on_refund_page(request: Any) -> bool:
     return False
 
 
+def may_be_linked(request: Any) -> bool:
+    """Whether the page below the drawer opens the panel of an order by ``?refund=ORD-…``."""
+    with suppress(Resolver404):
+        return is_htmx(request) and resolve(_page_below(request)).url_name in ("order_list", "order_detail")
+    return False
+
+
 def _may_show_the_row(request: Any) -> bool:
     """Whether the page below the drawer is the list of orders, as far as htmx tells; no other has a place for a row."""
     return _page_below(request) in ("", reverse("order_list"))

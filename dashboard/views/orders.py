@@ -64,6 +64,11 @@ def _linked_panel(request: HttpRequest) -> dict[str, Any]:
     order = Order.objects.visible_to(request.user).filter(reference=reference).first()
     if order is None or order.conference != current_conference(request):
         return {}
+    return _opened(request, order)
+
+
+def _opened(request: HttpRequest, order: Order) -> dict[str, Any]:
+    """The refund panel, drawn with the page."""
     form = RefundForm(order=order, initial={})
     return panel_context(request, form) | {"in_drawer": True, "drawer_open": True}
 
@@ -94,6 +99,9 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
     waiting_at(request, order.conference)  # Before the rows, so that the page asks on from where they stand.
     page = OrderPage(order, request.user, before=request.GET.get("before", ""))
     context = {"page": page, "live": LivePage("order", reference, DRAWN)}
+    if request.GET.get("refund") == reference and request.user.has_perm("registration.refund_order"):
+        # What the page was drawn from was read in one; the panel asks on.
+        context |= _opened(request, get_order_or_404(request, reference))
     return render(request, "dashboard/orders/detail.html", context)
 
 

@@ -18,7 +18,14 @@ from django_htmx.http import HttpResponseClientRefresh
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.live import LivePage, tell_newest
-from dashboard.refund_outcome import answer_with_outcome, answer_with_row, is_htmx, verifying_text, verifying_title
+from dashboard.refund_outcome import (
+    answer_with_outcome,
+    answer_with_row,
+    is_htmx,
+    may_be_linked,
+    verifying_text,
+    verifying_title,
+)
 from dashboard.refund_pages import detail_context, list_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
@@ -98,6 +105,7 @@ def _last_event(order: Order) -> list[str]:
 def _panel(request: HttpRequest, form: RefundForm, *, status: int = 200, changed: Sequence[str] = ()) -> HttpResponse:
     template = "dashboard/refunds/_panel.html" if is_htmx(request) else "dashboard/refunds/new.html"
     context = panel_context(request, form, changed=changed) | {"in_drawer": is_htmx(request)}
+    context["linked"] = not request.GET and may_be_linked(request)
     return render(request, template, context, status=status)
 
 

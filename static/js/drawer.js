@@ -2,7 +2,6 @@
 const drawer = document.getElementById("drawer");
 const FRESH_MS = 6000;
 let opener = null;
-let address = null;
 let landing = null;
 
 document.addEventListener("click", (event) => {
@@ -34,13 +33,6 @@ function focusOpener() {
   (again ?? row?.querySelector("a") ?? document.getElementById("main"))?.focus();
 }
 
-function restoreAddress() {
-  const url = new URL(address ?? location.href);
-  if (!address) url.searchParams.delete("refund");
-  if (url.href !== location.href) history.replaceState(history.state, "", url);
-  address = null;
-}
-
 function tint(row) {
   row.classList.add("is-fresh");
   setTimeout(() => row.classList.remove("is-fresh"), FRESH_MS + 1500);
@@ -49,7 +41,7 @@ function tint(row) {
 function closed() {
   // A form on its way to Stripe stays until the answer is in; it may come back with an error.
   if (landing || !drawer.querySelector("form.htmx-request")) drawer.replaceChildren();
-  restoreAddress();
+  document.dispatchEvent(new CustomEvent("panel:closed"));
   if (landing) focusRow(landing);
   else focusOpener();
   landing = null;
@@ -68,13 +60,20 @@ if (drawer) {
     opener = event.detail.elt;
     const row = opener.closest("[data-row]");
     if (row) opener.dataset.rowId = row.id;
-    address = location.href;
   });
 
   // htmx tells the target; parts of the form, like the preview, must not steal the focus.
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target === drawer) open();
+    if (event.detail.target !== drawer) return;
+    const wasOpen = drawer.open;
+    open();
+    if (wasOpen || !drawer.open) return;
+    const detail = { panel: event.detail.pathInfo.finalRequestPath, opener: opener?.id };
+    document.dispatchEvent(new CustomEvent("panel:opened", { detail }));
   });
+
+  document.addEventListener("panel:close", () => { if (drawer.open) drawer.close(); });
+  document.addEventListener("panel:opener", (event) => { opener = document.getElementById(event.detail || "-"); });
 
   drawer.addEventListener("close", closed);
 

@@ -20,8 +20,9 @@ def test_every_file_is_linked_once_and_stays_small(path: Path) -> None:
 def test_all_scripts_together_stay_a_small_download() -> None:
     everything = b"".join(path.read_bytes() for path in SCRIPTS)
 
-    # Six for what the design counted, two for following changes made elsewhere, one for keeping what was typed.
-    assert len(gzip.compress(everything)) < 9 * 1024
+    # Six for what the design counted, two for following changes made elsewhere, one for keeping what was typed, one for
+    # panels that Back and Forward pass through.
+    assert len(gzip.compress(everything)) < 10 * 1024
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -1,0 +1,186 @@
+"""A panel is a step of the browser: Back closes it, Forward opens it again, and closing it leaves no dead step."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from registration.models import Conference, Order
+from tests.browser.steps import expect_row, expect_stayed, open_refund, row_of, sign_in, stay
+from tests.cast import make_credit
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def panel_of(page: Page, order: Order) -> Locator:
+    return page.get_by_role("dialog", name=f"Refund {order.reference}")
+
+
+def refund_button(page: Page, order: Order) -> Locator:
+    return row_of(page, order).get_by_role("link", name="Refund")
+
+
+def filtered(page: Page, user: Any) -> None:
+    """The list, then what a chip leaves of it: two steps of the browser."""
+    sign_in(page, user)
+    page.locator(".chips").get_by_role("link", name="Paid").click()
+    expect(page).to_have_url(re.compile("status=PAID$"))
+
+
+def test_back_closes_the_panel_and_stays_on_the_list(page: Page, sam: Any, paid_order: Order) -> None:
+    filtered(page, sam)
+    stay(page)
+    refund_button(page, paid_order).click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect(page).to_have_url(re.compile(f"status=PAID&refund={paid_order.reference}$"))
+
+    page.go_back()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    expect(refund_button(page, paid_order)).to_be_focused()
+    expect_stayed(page)
+    page.go_back()
+    expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
+
+
+def test_forward_opens_the_panel_again(page: Page, sam: Any, paid_order: Order) -> None:
+    filtered(page, sam)
+    stay(page)
+    refund_button(page, paid_order).click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.go_forward()
+
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect(page).to_have_url(re.compile(f"refund={paid_order.reference}$"))
+    expect_stayed(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(refund_button(page, paid_order)).to_be_focused()
+    expect(page).to_have_url(re.compile("status=PAID$"))
+
+
+@pytest.mark.parametrize("way", ["Escape", "Cancel", "Close without refunding"])
+def test_closing_leaves_no_step_in_which_nothing_happens(page: Page, sam: Any, paid_order: Order, way: str) -> None:
+    filtered(page, sam)
+    stay(page)
+    for _time in range(2):
+        refund_button(page, paid_order).click()
+        expect(panel_of(page, paid_order)).to_be_visible()
+        if way == "Escape":
+            page.keyboard.press("Escape")
+        else:
+            page.get_by_role("dialog").get_by_role("link", name=way, exact=True).click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page).to_have_url(re.compile("status=PAID$"))
+        expect(refund_button(page, paid_order)).to_be_focused()
+    expect_stayed(page)
+
+    page.go_back()
+
+    expect(page).not_to_have_url(re.compile("status=PAID"))
+    expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
+
+
+def test_another_panel_right_after_the_first(page: Page, sam: Any, paid_order: Order, crowd: list[Order]) -> None:
+    filtered(page, sam)
+    refund_button(page, paid_order).click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    page.keyboard.press("Escape")
+    refund_button(page, crowd[0]).click()
+
+    expect(panel_of(page, crowd[0])).to_be_visible()
+    expect(page).to_have_url(re.compile(f"status=PAID&refund={crowd[0].reference}$"))
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("status=PAID$"))
+
+
+def test_a_reload_and_a_bookmark_open_the_list_with_the_panel(
+    page: Page, open_page: Callable[..., Page], sam: Any, paid_order: Order
+) -> None:
+    filtered(page, sam)
+    refund_button(page, paid_order).click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+
+    page.reload()
+
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect(page.locator("[data-row]")).to_have_count(4)
+    bookmark = page.url
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    expect(refund_button(page, paid_order)).to_be_focused()
+
+    other = open_page()
+    sign_in(other, sam)
+    other.goto(bookmark)
+    expect(panel_of(other, paid_order)).to_be_visible()
+    other.keyboard.press("Escape")
+    expect(other.get_by_role("dialog")).to_have_count(0)
+    expect(other).to_have_url(re.compile("status=PAID$"))
+    other.go_back()
+    expect(other).not_to_have_url(re.compile("status=PAID"))
+
+
+def test_after_a_refund_back_leads_to_what_was_before(page: Page, sam: Any, paid_order: Order) -> None:
+    filtered(page, sam)
+    stay(page)
+    panel = open_refund(page, row_of(page, paid_order), "25.00")
+    panel.get_by_role("button", name="Refund €25.00").click()
+    expect_row(row_of(page, paid_order), left="95.00")
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    expect(row_of(page, paid_order).locator("[data-row-link]")).to_be_focused()
+    expect_stayed(page)
+
+    page.go_back()
+
+    expect(page).not_to_have_url(re.compile("status=PAID"))
+    expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
+    assert paid_order.refunds.count() == 1
+
+
+def test_the_order_opens_its_panel_by_the_same_address(page: Page, sam: Any, paid_order: Order) -> None:
+    sign_in(page, sam)
+    page.goto(f"/orders/{paid_order.reference}/")
+    page.locator("#refund-order").click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/orders/{paid_order.reference}/\\?refund={paid_order.reference}$"))
+    page.reload()
+    expect(panel_of(page, paid_order)).to_be_visible()
+
+    page.go_back()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile(f"/orders/{paid_order.reference}/$"))
+    expect(page.locator("#refund-order")).to_be_focused()
+
+
+def test_other_panels_are_steps_too(
+    page: Page, sam: Any, conference: Conference, linnea: Any, unpaid_order: Order
+) -> None:
+    make_credit(conference, linnea, "30.00")
+    sign_in(page, sam)
+    stay(page)
+    row_of(page, unpaid_order).get_by_role("link", name="Apply credit").click()
+    panel = page.get_by_role("dialog", name=f"Apply credit to {unpaid_order.reference}")
+    expect(panel).to_be_visible()
+    page.go_back()
+    expect(panel).to_have_count(0)
+    expect_stayed(page)
+    page.go_forward()
+    expect(panel).to_be_visible()
+    page.reload()
+    expect(panel).to_be_visible()
+
+    panel.get_by_role("button", name="Apply €30.00").click()
+
+    expect(panel).to_have_count(0)
+    expect(row_of(page, unpaid_order)).to_contain_text("Pending")
+    page.reload()
+    expect(page.get_by_role("dialog")).to_have_count(0)
