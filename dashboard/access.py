@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
@@ -128,10 +128,10 @@ def _order_by_reference(_vendor: str) -> KeptRows:
 
 def get_refund_or_404(request: HttpRequest, pk: int) -> Refund:
     """The refund with its order and who decided it, unless the user cannot see its conference."""
-    orders: Any = Order.objects.visible_to(request.user)
-    refunds = Refund.objects.filter(order__in=orders)
+    seen = {conference.pk: conference for conference in conferences_of(request)}
     people = ("order__user", "requested_by", "decided_by")
-    refund = get_object_or_404(refunds.select_related("order__conference", *people), pk=pk)
+    refund = get_object_or_404(Refund.objects.filter(order__conference__in=seen).select_related(*people), pk=pk)
+    refund.order.conference = seen[refund.order.conference_id]
     put_on_desk(request, refund.order.conference)
     return refund
 

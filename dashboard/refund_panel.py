@@ -15,6 +15,7 @@ from django.utils.translation import pgettext
 from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.radar import radar_context
+from dashboard.refund_again import again_context
 from dashboard.refund_refusal import PLACES, problems, refund_refusal, stopped
 from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
@@ -70,6 +71,7 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "symbol": SYMBOLS.get(order.currency, order.currency),
         "whole": places(order.currency) == 0,
         "problems": problems(form),
+        **again_context(form),
         **page_urls(order),
         **preview_context(form, request.user),
     }

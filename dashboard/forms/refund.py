@@ -16,6 +16,7 @@ from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
 from registration.services.planner import RefundPlan, blocked_reason, fee_from_percent, plan_refund, refund_ceiling
+from registration.services.retries import check_retry
 from registration.services.surplus import TOO_MUCH, check_for_item, left_for, payment_of, why_nothing_left
 
 Destination = Refund.Destination
@@ -77,6 +78,7 @@ class RefundForm(forms.Form):
         self.ceiling = refund_ceiling(order)
         options["initial"] = self._opening_values() | options.get("initial", {})
         super().__init__(*args, **options)
+        self.again = self._refund_named(self["retry_of"].value())
         self.for_item = self._item_named(self["item"].value())
         if self.for_item is not None:
             self.ceiling = min(self.ceiling, left_for(self.for_item, order))
@@ -107,6 +109,9 @@ class RefundForm(forms.Form):
             "balance_seen": self.order.refundable_amount,
             "full_amount": self.ceiling,
         }
+
+    def _refund_named(self, key: Any) -> Refund | None:
+        return self.order.refunds.filter(pk=key).first() if str(key or "").isdecimal() else None
 
     def _item_named(self, key: Any) -> OpenItem | None:
         items = self.order.open_items.filter(kind__in=TOO_MUCH).select_related("payment")
@@ -231,7 +236,9 @@ class RefundForm(forms.Form):
                 after_end=True,
                 payment=payment_of(self.for_item),
             )
+            check_retry(self.order, self.again, self._plan.amount)
         except RefundError as error:
+            self._plan = None
             self.refuse(error.sentence)
 
     def _clean_consent(self, data: dict[str, Any]) -> None:
@@ -252,7 +259,7 @@ class RefundForm(forms.Form):
     def _field_at_fault(self) -> str | None:
         data = self.cleaned_data
         gross, mode = data.get("gross"), data.get("mode")
-        if gross is not None and gross > self.ceiling:
+        if gross is not None and (gross > self.ceiling or self.again is not None):
             return {CUSTOM: "amount", ITEMS: "lines"}.get(str(mode))
         return "credit_amount" if data.get("destination") == Destination.SPLIT else None
 
@@ -312,7 +319,7 @@ class RefundForm(forms.Form):
             "line_amounts": data["line_amounts"],
             "nonce": str(data["nonce"]),
             "balance_seen": data["balance_seen"],
-            "retry_of": self.order.refunds.filter(pk=data["retry_of"] or 0).first(),
+            "retry_of": self.again,
             "for_item": self.for_item,
         }
 

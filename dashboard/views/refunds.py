@@ -18,6 +18,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
 from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
 from dashboard.live import LivePage, tell_newest
+from dashboard.refund_again import opening_values
 from dashboard.refund_outcome import (
     answer_with_outcome,
     answer_with_row,
@@ -32,7 +33,6 @@ from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING, State
-from registration.money import places
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
 from registration.services.errors import RefundError, RefundOutcome, StaleBalance
@@ -221,8 +221,7 @@ def _asked_for(query: QueryDict, order: Order) -> dict[str, Any]:
     again = query.get("retry_of", "")
     failed = order.refunds.filter(pk=again).first() if again.isdecimal() else None
     if failed is not None:
-        amount = f"{failed.amount:.{places(order.currency)}f}"
-        initial |= {"mode": CUSTOM, "amount": amount, "note": failed.note, "retry_of": failed.pk}
+        initial |= opening_values(order, failed)
     if asked := query.get("item", ""):
         initial |= _for_item(order, asked)
     if query.get("destination") in (Refund.Destination.CARD, Refund.Destination.CREDIT):
