@@ -7,12 +7,14 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 COUNT_CAP = 1000
 """Above this a list says "more than 1,000"."""
+MORE, MANY, MOST_GATHERED = 0, 1, 4000
+"""Up to so many rows that lead to orders are read before a list is walked for these; more are met soon on the way."""
 GATHERED = {"sqlite": "json_group_array(wanted)", "postgresql": "json_agg(wanted)::text"}
 
 Part = tuple[str, tuple[Any, ...]]
@@ -83,16 +85,17 @@ def counted_together(
     return {whole: counted, **counts}, (unless_many, (*params, *values))
 
 
-def values_unless_many(queryset: QuerySet[Any], column: str) -> Part:
-    """A column of all that a queryset finds, as the text of a JSON list; nothing where that is more than the cap.
+def values_unless_many(found: Part) -> Part:
+    """All values of the one column, ``wanted``, of a statement, as the text of a JSON list.
 
-    Counted first: a thousand values for nothing take longer to fetch than a few are found twice.
+    More than the cap are not listed: they are answered by ``MORE`` or, beyond what should be read, by ``MANY``.
+    Counted first, because a thousand values for nothing take longer to fetch than a few are found twice.
     """
-    sql, values = queryset.order_by().values(wanted=F(column))[: COUNT_CAP + 1].query.sql_with_params()
-    gathered = GATHERED[connection.vendor]
-    listed = f"(SELECT COALESCE({gathered}, '[]') FROM ({sql}) AS few)"  # noqa: S608
-    counted = f"(SELECT COUNT(*) FROM ({sql}) AS counted)"  # noqa: S608
-    return f"CASE WHEN {counted} <= {COUNT_CAP} THEN {listed} END", (*values, *values)
+    sql, values = found
+    listed = f"(SELECT COALESCE({GATHERED[connection.vendor]}, '[]') FROM ({sql}) AS few)"  # noqa: S608
+    counted = f"(SELECT COUNT(*) AS found FROM ({sql} LIMIT {MOST_GATHERED + 1}) AS up_to) AS counted"  # noqa: S608
+    cases = f"WHEN found <= {COUNT_CAP} THEN {listed} WHEN found <= {MOST_GATHERED} THEN '{MORE}' ELSE '{MANY}'"
+    return f"(SELECT CASE {cases} END FROM {counted})", (*values, *values)  # noqa: S608
 
 
 def newest(model: type[Model]) -> Part:

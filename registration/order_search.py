@@ -61,6 +61,32 @@ class AmongKeys(Func):
         return super().as_sql(compiler, connection, template="%(expressions)s))", arg_joiner=joiner, **context)
 
 
+class Led(Func):
+    """Whether one of some rows leads to an order, for rows too many to list their orders' keys."""
+
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, keys: tuple[str, tuple[Any, ...]], *, are_gathered: bool) -> None:
+        """Take a statement for the orders' keys, which it calls ``wanted``, with its parameters.
+
+        Args:
+            keys: The statement.
+            are_gathered: Whether to read all of these rows first and look each order up among them, as long as they
+                are not very many. Else each order is asked for its own, and of what many have a page is soon full.
+        """
+        super().__init__(F("pk"))
+        self._keys, self._are_gathered = keys, are_gathered
+
+    def as_sql(self, compiler: Any, connection: Any, **_context: Any) -> Any:  # type: ignore[override]
+        """Say it so that the planner does what was chosen: a bare IN it would turn into the other."""
+        order, own = compiler.compile(self.source_expressions[0])
+        sql, values = self._keys
+        if self._are_gathered:
+            return f"(({order} IN ({sql})) IS TRUE)", (*own, *values)
+        return f"EXISTS(SELECT 1 FROM ({sql}) AS led WHERE led.wanted = {order})", (*values, *own)  # noqa: S608
+
+
 @dataclass(frozen=True)
 class Search:
     """What was asked for, understood for one conference."""

@@ -93,3 +93,7 @@ class OpenItem(models.Model):
     def __str__(self) -> str:
         """Kind and subject."""
         return f"{self.get_kind_display()}: {self.subject}"
+
+    def get_kind_display(self) -> str:  # type: ignore[no-redef]
+        """The kind in words. Django's own puts all of the kinds into words to find one, and lists ask row by row."""
+        return str(self.Kind(self.kind).label)
