@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard import counts, order_list
@@ -121,6 +122,25 @@ def test_an_address_can_open_the_refund_panel(grace_client: Client, linus_client
     assert panel in grace_client.get(address).content.decode()
     assert panel not in linus_client.get(address).content.decode()
     assert panel not in grace_client.get(f"{reverse('order_list')}?refund=ORD-NOBODY").content.decode()
+
+
+@pytest.mark.parametrize("most", [(1000, 4000), (0, 4000), (0, 0)], ids=["few", "more", "many"])
+def test_filters_find_the_same_however_many_rows_lead_there(
+    grace_client: Client, new_order: NewOrder, monkeypatch: pytest.MonkeyPatch, most: tuple[int, int]
+) -> None:
+    both, by_terminal, settled = (new_order(paid="10.00", reference=f"ORD-LEDTO{i}") for i in range(3))
+    for each in (both, by_terminal):
+        pay(each, "5.00", method=Payment.Method.TERMINAL)
+    Payment.objects.create(order=settled, amount="5.00", method="TERMINAL", status=Payment.Status.FAILED)
+    for number, each in enumerate((both, both, settled)):
+        OpenItem.objects.create(conference=each.conference, order=each, kind="FAILED", subject=f"{number}")
+    OpenItem.objects.filter(order=settled).update(resolved_at=timezone.now())
+    monkeypatch.setattr(counts, "COUNT_CAP", most[0])
+    monkeypatch.setattr(counts, "MOST_GATHERED", most[1])
+    assert references(grace_client, "method=TERMINAL") == [by_terminal.reference, both.reference]
+    assert references(grace_client, "attention=FAILED") == [both.reference]
+    assert references(grace_client, "attention=any&method=TERMINAL") == [both.reference]
+    assert references(grace_client, "attention=any&method=TERMINAL&status=PENDING") == []
 
 
 def test_needs_attention_can_be_filtered_and_heads_the_page(
