@@ -141,7 +141,7 @@ def apply_context(order: Order, form: ApplyForm, *, problem: str = "", title: st
         "attendee": order.user,
         "due": format_money(order.due_amount, order.currency),
         "held": held(order) if order.status == Order.Status.PENDING else "",
-        "blocked": _apply_blocked(order, form),
+        "blocked": apply_blocked(order, form),
         "problem": problem or _first_error(form),
         "problem_title": title or _("No credit was applied."),
         "offered": [credit_row(credit) | {"is_chosen": credit in form.chosen} for credit in form.offered],
@@ -186,7 +186,8 @@ def _refused(form: Any, refusal: Refusal | None, controls: dict[str, str]) -> Co
     }
 
 
-def _apply_blocked(order: Order, form: ApplyForm) -> str:
+def apply_blocked(order: Order, form: ApplyForm) -> str:
+    """Why no credit can pay the order; empty when some can."""
     if order.status != Order.Status.PENDING:
         text = _("%(order)s is not waiting for payment. Credit can only pay pending orders.")
         return text % {"order": order.reference}

@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/<str:reference>/account/export/", books.order_account_export, name="order_account_export"),
     path("orders/<str:reference>/row/", orders.order_row, name="order_row"),
     path("orders/<str:reference>/menu/", orders.order_menu, name="order_menu"),
+    path("orders/<str:reference>/why-not/", orders.order_why_not, name="order_why_not"),
     path("orders/<str:reference>/lines/", orders.order_lines, name="order_lines"),
     path("orders/<str:reference>/refunds/new/", refunds.refund_create, name="refund_create"),
     path("orders/<str:reference>/refunds/preview/", refunds.refund_preview, name="refund_preview"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.export import csv_of, file_name, history_csv, history_file_name
 from dashboard.forms.refund import RefundForm
+from dashboard.idle_keys import why_idle
 from dashboard.live import LivePage, tell_newest
 from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
@@ -144,6 +145,15 @@ def order_menu(request: HttpRequest, reference: str) -> HttpResponse:
     urls = (payment_url(payment, order.conference) for payment in order.payments.all())
     context = {"order": order, "reason": blocked_reason(order), "stripe_url": next(filter(None, urls), "")}
     return render(request, "dashboard/orders/_menu.html", context)
+
+
+@require_safe
+@requires("registration.view_order")
+def order_why_not(request: HttpRequest, reference: str) -> HttpResponse:
+    """Say in a toast why the key that was pressed does nothing at an order."""
+    text = why_idle(get_order_or_404(request, reference), request.user, request.GET.get("key", ""))
+    messages.info(request, text, extra_tags="why")
+    return render(request, "includes/_toasts.html", {"oob": True})
 
 
 @require_POST

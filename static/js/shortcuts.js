@@ -1,6 +1,7 @@
 // Single keys, off inside fields and dialogs, and off for good when the switch in the list says so.
 const CHORD_MS = 1200;
 const NAMES = { Enter: "enter" };
+const ORDER = /^\/orders\/[^/]+\/$/;
 let chordUntil = 0;
 
 // The switch itself is sent by htmx; the server keeps it for the user and says so on the body.
@@ -29,8 +30,17 @@ function move(step) {
 
 function press(key) {
   const target = current()?.querySelector(`[data-key="${key}"]`) ?? document.querySelector(`main [data-key="${key}"]:not([data-row] *)`);
-  target?.click();
-  return Boolean(target);
+  if (target) target.click();
+  else explain(key);
+  return true;
+}
+
+// The server knows why nothing can be done at an order; elsewhere the key has nothing to be about.
+function explain(key) {
+  const { pathname } = linkOf(current()) ?? location;
+  if (!ORDER.test(pathname)) return document.dispatchEvent(new CustomEvent("key:unused"));
+  document.querySelectorAll('#toasts [data-about="why"]').forEach((toast) => toast.remove());
+  window.htmx.ajax("GET", `${pathname}why-not/?key=${key}`, { swap: "none" });
 }
 
 function enter() {

@@ -45,6 +45,8 @@ function say(name) {
   toasts.append(toast);
 }
 
+document.addEventListener("key:unused", () => say("key"));
+
 // After signing in again: the form is filled in as it was, or what was typed is said.
 document.addEventListener("unsent:restored", (event) => {
   say("unsent");

@@ -24,6 +24,7 @@ PIECES = {
     "order_row",
     "order_lines",
     "order_menu",
+    "order_why_not",
     "changes",
     "order_export",
     "order_history_export",

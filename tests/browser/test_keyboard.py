@@ -79,3 +79,24 @@ def test_the_list_of_keys_turns_them_off_for_good(page: Page, grace: Any, crowd:
     page.get_by_text("Account menu").locator("..").click()
     page.get_by_role("button", name="Keyboard shortcuts").click()
     expect(switch).not_to_be_checked()
+
+
+def test_a_key_that_does_nothing_says_why(page: Page, sam: Any, paid_order: Order, unpaid_order: Order) -> None:
+    sign_in(page, sam)
+    said = page.get_by_role("status").filter(has_text="cannot be refunded now")
+    press(page, "j r")
+    expect(said).to_contain_text("Not refundable: nothing was paid yet.")
+    press(page, "r")
+    expect(page.locator("#toasts .toast")).to_have_count(1)
+    expect(row_of(page, unpaid_order).locator("[data-row-link]")).to_be_focused()
+
+    press(page, "j c")
+    expect(page.locator("#toasts")).to_contain_text("is not waiting for payment. Credit can only pay pending orders.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    page.goto(f"/orders/{unpaid_order.reference}/")
+    press(page, "r")
+    expect(said).to_contain_text("Not refundable: nothing was paid yet.")
+    page.goto("/credits/")
+    press(page, "c")
+    expect(page.get_by_role("status").filter(has_text="This key is for an order.")).to_be_visible()

@@ -55,6 +55,7 @@ MAY = {
     "order_list": ALL,
     "changes": ALL,
     "order_menu": ALL,
+    "order_why_not": ALL,
     "order_detail": ALL,
     "order_row": ALL,
     "order_lines": SETTLE,

@@ -47,6 +47,7 @@ QUERIES: dict[str, int] = {
     "Refund preview": 8,
     "Page order_account": 5,
     "Page order_menu": 5,
+    "Page order_why_not": 5,
     "Page order_lines": 6,
     "Page refund_create": 30,
     "Page credit_apply": 5,
