@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from registration.books import POSTINGS, Account, Posting
 from registration.models import Conference
@@ -75,26 +74,29 @@ def trial_balance(conference: Conference, since: datetime | None, until: datetim
         until: Where it ends, itself not included; ``None`` for now and later.
     """
     sums: dict[str, list[Decimal]] = defaultdict(lambda: [ZERO, ZERO, ZERO])
-    for posting in POSTINGS:
-        for debit, credited, opening, forth, back in _sums(posting, conference, since, until):
-            for account, sign in ((debit, 1), (credited, -1)):
-                held = sums[account]
-                held[0] += sign * opening
-                # A movement the other way is written with a negative amount: what it credits, it debits.
-                held[1] += forth if sign > 0 else -back
-                held[2] += -back if sign > 0 else forth
+    # One question for all kinds of movement: what moves while they are asked one by one would be told in part.
+    first, *rest = (_sums(posting, conference, since, until) for posting in POSTINGS)
+    for debit, credited, *amounts in first.union(*rest, all=True):
+        opening, forth, back = map(quantize_money, amounts)
+        for account, sign in ((debit, 1), (credited, -1)):
+            held = sums[account]
+            held[0] += sign * opening
+            # A movement the other way is written with a negative amount: what it credits, it debits.
+            held[1] += forth if sign > 0 else -back
+            held[2] += -back if sign > 0 else forth
     return TrialBalance(tuple(Line(each, *sums[each]) for each in Account if each in sums))
 
 
 def _sums(
     posting: Posting, conference: Conference, since: datetime | None, until: datetime | None
-) -> Iterator[tuple[Any, ...]]:
+) -> QuerySet[Any, Any]:
+    """What a kind of row moved before the period and in it, forth and back, by the two accounts."""
     rows = posting.rows().filter(**{posting.conference: conference})
     if until is not None:
         rows = rows.filter(moved_at__lt=until)
     before = Q(moved_at__lt=since) if since is not None else Q(pk__isnull=True)
     inside = Q(moved_at__gte=since) if since is not None else Q()
-    sums = (
+    sums: QuerySet[Any, Any] = (
         rows.order_by()
         .values("debit", "credited")
         .annotate(
@@ -102,9 +104,9 @@ def _sums(
             forth=Sum("amount", filter=inside & Q(amount__gt=0)),
             back=Sum("amount", filter=inside & Q(amount__lt=0)),
         )
+        .values_list("debit", "credited", "opening", "forth", "back")
     )
-    for debit, credited, *amounts in sums.values_list("debit", "credited", "opening", "forth", "back"):
-        yield debit, credited, *map(quantize_money, amounts)
+    return sums
 
 
 def start_of(day: date, conference: Conference) -> datetime:

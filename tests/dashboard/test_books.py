@@ -162,5 +162,5 @@ def test_support_sees_the_figures_without_the_account(sam_client: Client, order:
 def test_the_trial_balance_takes_few_questions(
     grace_client: Client, season: Order, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(6):
         grace_client.get(reverse("books"))

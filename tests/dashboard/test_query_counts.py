@@ -65,7 +65,7 @@ QUERIES: dict[str, int] = {
     "Page credit_issue": 4,
     "Page event_list": 7,
     "Page event_detail": 4,
-    "Page books": 10,
+    "Page books": 5,
     "Page books_movements": 2,
     "Page comparison": 5,
     "Page healthz": 2,

@@ -214,6 +214,18 @@ def test_movements_the_other_way_are_debits_and_credits_too(conference: Conferen
     assert (lines[A.GOODWILL].debits, lines[A.GOODWILL].credits) == (30, 30)
 
 
+def test_all_accounts_are_of_one_moment_because_they_are_one_question(
+    card_order: Order, django_assert_num_queries: Any
+) -> None:
+    refund(card_order, "30.00", "CREDIT")
+    conference = card_order.conference
+
+    for since in (None, timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)):
+        with django_assert_num_queries(1):
+            found = trial_balance(conference, since)
+        assert {line.account: str(line.closing) for line in found.lines if line.closing} == held(card_order)
+
+
 def test_another_conference_has_books_of_its_own(order: Order, other_conference: Conference) -> None:
     assert trial_balance(other_conference, None).lines == ()
 
