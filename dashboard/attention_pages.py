@@ -85,8 +85,9 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
 
 
 def read_refunds(items: Sequence[OpenItem]) -> None:
-    """Read the refunds of all orders that got too much at once: their items say which of them takes it back."""
+    """Read at once what the items say of refunds: which takes back what an order got too much, why one waits."""
     prefetch_related_objects([item.order for item in items if item.order and item.kind in TOO_MUCH], "refunds")
+    prefetch_related_objects([item.refund for item in items if item.refund and item.kind == Kind.UNSENT], "parts")
 
 
 def chips(waiting: QuerySet[OpenItem], kind: str) -> list[dict[str, Any]]:

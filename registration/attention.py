@@ -149,8 +149,8 @@ def shortage(item: OpenItem) -> str:
 
 
 def _problem(item: OpenItem) -> str:
-    """Why the last try came to nothing, when a try was made."""
-    parts = item.refund.parts.all() if item.refund else []
+    """Why the last try came to nothing, when a try was made; said of nothing but what could not be sent."""
+    parts = item.refund.parts.all() if item.refund and item.kind == Kind.UNSENT else []
     told = next((part.last_problem for part in parts if f"part:{part.pk}" == item.subject), "")
     return f" {told}" if told else ""
 

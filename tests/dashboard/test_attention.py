@@ -1,13 +1,17 @@
 """The needs-attention queue: what waits, in words, and what settles it, with and without a script."""
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from registration.models import Conference, OpenItem, Order
+from registration.models import Conference, OpenItem, Order, RefundPart
+from registration.models.refund import State
 from tests.cast import HTMX, make_order
 from tests.dashboard.open_items import LIST, add, settle
 from tests.dashboard.reading import text_of
@@ -105,6 +109,34 @@ def test_many_items_take_pages_and_few_queries(
     assert "€124.00" in text_of(first)
     assert "€125.00" not in text_of(first)
     assert "after=" in text_of(first)
+
+
+def test_what_says_why_it_waits_is_read_for_the_whole_page_at_once(
+    grace_client: Client, conference: Conference, order: Order
+) -> None:
+    counted: list[int] = []
+
+    def questions() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            page = text_of(grace_client.get(LIST))
+        assert f"Stripe is busy, {len(counted) + 1}." in page
+        return len(asked)
+
+    payment = order.payments.get()
+    for number in range(3):
+        refund = order.refunds.create(amount=Decimal("5.00"))
+        part = refund.parts.create(
+            payment=payment,
+            channel=RefundPart.Channel.STRIPE,
+            amount=refund.amount,
+            last_problem=f"Stripe is busy, {number + 1}.",
+        )
+        add(conference, Kind.UNSENT, f"part:{part.pk}", order=order, refund=refund)
+        failed = order.refunds.create(amount=Decimal("1.00"), state=State.FAILED)
+        add(conference, Kind.FAILED, f"part:{number + 1000}", order=order, refund=failed)
+        counted.append(questions())
+
+    assert counted[0] == counted[1] == counted[2]
 
 
 def test_the_sidebar_and_the_list_of_orders_lead_there(grace_client: Client, conference: Conference) -> None:
