@@ -15,11 +15,12 @@ from django.utils.translation import pgettext
 from dashboard.addresses import order_address
 from dashboard.held import seconds_left
 from registration.json_rows import fetched
-from registration.models import OpenItem, Order, Payment, Refund, RefundPart
+from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
 from registration.sentences import check_count
 from registration.services.approval import APPROVE
+from registration.services.planner import is_complimentary
 
 BAR_WIDTH = 100
 SPLIT_WIDTH = 1000
@@ -128,7 +129,7 @@ def moving_parts(order: Order) -> list[RefundPart]:
 
 
 def moving_amount(order: Order) -> Decimal:
-    """What is decided or at Stripe but has not arrived, in the order's currency."""
+    """What is proposed, decided or at Stripe but has not arrived, in the order's currency."""
     return _total(part.amount for part in moving_parts(order)) + unconfirmed_amount(order)
 
 
@@ -142,6 +143,11 @@ def settled_amount(order: Order) -> Decimal:
 def unconfirmed_amount(order: Order) -> Decimal:
     """What may or may not have gone out, in the order's currency."""
     return _in_state(order, Refund.State.UNCONFIRMED)
+
+
+def proposed_amount(order: Order) -> Decimal:
+    """What is reserved until a second person decides, in the order's currency; nothing of it is on its way."""
+    return _in_state(order, Refund.State.AWAITING_APPROVAL)
 
 
 def _in_state(order: Order, state: str) -> Decimal:
@@ -189,7 +195,7 @@ def _of_attention(order: Order) -> SecondLine | None:
     if (unconfirmed := unconfirmed_amount(order)) > 0:
         values = {"amount": _plain(unconfirmed, order), "checks": _checks(order)}
         return SecondLine(_("%(amount)s being verified, %(checks)s") % values, "wait")
-    if (proposed := _in_state(order, Refund.State.AWAITING_APPROVAL)) > 0:
+    if (proposed := proposed_amount(order)) > 0:
         return SecondLine(_("%(amount)s waits for approval") % {"amount": _plain(proposed, order)}, "wait")
     told = [item for item in items if item.kind != OpenItem.Kind.DISPUTED]
     return SecondLine(str(told[0].get_kind_display()), "wait") if told else None
@@ -223,8 +229,7 @@ def _of_blocked(order: Order, reason: str) -> SecondLine | None:
 def _of_quiet(order: Order) -> SecondLine | None:
     if order.status == Order.Status.PENDING and order.hold_expires_at:
         return SecondLine(_held(order))
-    payments = [payment for payment in fetched(order, "payments") if payment.is_captured]
-    if payments and all(payment.method == Payment.Method.COMP for payment in payments):
+    if is_complimentary(order):
         return SecondLine(_("Complimentary"))
     parts = _parts(order)
     if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):

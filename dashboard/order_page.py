@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -12,21 +11,19 @@ from django.utils.translation import gettext as _
 
 from dashboard.names import attendee_email, attendee_name
 from dashboard.order_callouts import Callouts, callouts_of
-from dashboard.order_facts import Action, moving_amount, settled_amount, split_parts, useful_action
+from dashboard.order_facts import Action, moving_amount, proposed_amount, settled_amount, split_parts, useful_action
+from dashboard.order_lines import LineEntry, beside_the_lines, line_entries
 from dashboard.order_payments import PaymentEntry, payment_entries
 from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
 from dashboard.order_refunds import RefundEntry, refund_entries
 from dashboard.templatetags.desk import moment, person
 from registration.books import balances, gone_from, movements_of, paid_in
-from registration.models import HistoryEntry, Order, OrderLineItem, Payment
-from registration.models.refund import RESERVING, State
+from registration.models import HistoryEntry, Order, Payment
 from registration.money import ZERO, format_amount, format_money
 from registration.sentences import Facts, sentence
-from registration.services.lines import line_amounts_in
 from registration.services.planner import blocked_reason, usable
 
 POSITION_DIGITS = 10
-MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 HUES = {
     "succeeded": "green",
     "paid": "green",
@@ -41,20 +38,6 @@ HUES = {
     "applied": "violet",
 }
 """Colour of a timeline entry by the last word of its kind."""
-
-
-@dataclass(frozen=True)
-class LineEntry:
-    """A line item with what of it went back and is left, without symbols."""
-
-    item: OrderLineItem
-    total: str
-    refunded: str
-    moving: str
-    left: str
-    has_refunded: bool
-    has_left: bool
-    why_nothing: str
 
 
 class OrderPage:
@@ -107,13 +90,15 @@ class OrderPage:
 
     @property
     def strip(self) -> list[tuple[str, str]]:
-        """The account: what was paid is what went back, what is on its way and what is left."""
+        """The account: what was paid is what went back, is proposed, is on its way and is left."""
         order = self.order
+        proposed = proposed_amount(order)
         return [
             (_("Total"), self._money(order.total)),
             (_("Paid"), self.paid),
             (_("Refunded"), self._money(self.arrived_back)),
-            (_("On its way"), self._money(moving_amount(order))),
+            *([(_("Proposed"), self._money(proposed))] if proposed else []),
+            (_("On its way"), self._money(moving_amount(order) - proposed)),
         ]
 
     @property
@@ -133,10 +118,11 @@ class OrderPage:
     @property
     def split(self) -> list[dict[str, Any]]:
         """The same account as a bar."""
-        order = self.order
+        order, proposed = self.order, proposed_amount(self.order)
         parts = [
             ("refunded", _("Refunded"), self.arrived_back),
-            ("moving", _("On its way"), moving_amount(order)),
+            *([("amber", _("Proposed"), proposed)] if proposed else []),
+            ("moving", _("On its way"), moving_amount(order) - proposed),
             ("left", _("Refundable"), order.refundable_amount),
         ]
         with_words = ((tone, label, amount, self._money(amount)) for tone, label, amount in parts)
@@ -173,8 +159,12 @@ class OrderPage:
     @cached_property
     def lines(self) -> list[LineEntry]:
         """The line items."""
-        gone, moving = line_amounts_in(self.order, (State.SUCCEEDED,)), line_amounts_in(self.order, MOVING)
-        return [self._line(item, gone[item.pk], moving[item.pk]) for item in self._beside.lines]
+        return line_entries(self.order, self._beside.lines)
+
+    @property
+    def beside_the_lines(self) -> list[tuple[str, str]]:
+        """What went back and is on no line, so that the column comes to what was refunded."""
+        return beside_the_lines(self.order, self.arrived_back) if self.lines else []
 
     @cached_property
     def payments(self) -> list[PaymentEntry]:
@@ -250,23 +240,6 @@ class OrderPage:
     def other_orders(self) -> list[Order]:
         """The attendee's newest other orders, as far as the user may see them."""
         return self._beside.others
-
-    def _line(self, item: OrderLineItem, gone: Decimal, moving: Decimal) -> LineEntry:
-        # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
-        left = max(min(item.line_total - gone - moving, self.order.refundable_amount), ZERO)
-        total, refunded, rest = (self._plain(amount) for amount in (item.line_total, gone, left))
-        why = "" if left or moving else self._why_nothing(item, gone)
-        return LineEntry(item, total, refunded, self._money(moving) if moving else "", rest, gone > 0, left > 0, why)
-
-    def _why_nothing(self, item: OrderLineItem, gone: Decimal) -> str:
-        """Why nothing of a line can go back."""
-        if item.line_total <= 0:
-            return _("Free of charge")
-        if gone >= item.line_total:
-            return _("All of it was refunded")
-        if self.order.status == Order.Status.PENDING:
-            return _("Not paid in full yet")
-        return _("Nothing is left to refund on this order")
 
     def _money(self, amount: Decimal) -> str:
         return format_money(amount, self.order.currency)

@@ -74,8 +74,17 @@ def _place(part: RefundPart, payments: dict[int, Payment]) -> str:
     """Where one part goes, within a list of places."""
     if part.channel in (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN):
         return _("to credit %(number)s") % {"number": part.credit.number} if part.credit else _("to store credit")
+    if part.channel == RefundPart.Channel.MANUAL:
+        return by_hand(part)
     payment = payments.get(part.payment_id)
     return _("to %(instrument)s") % {"instrument": payment.instrument} if payment else _("to the card")
+
+
+def by_hand(part: RefundPart) -> str:
+    """That a part is a transfer and no card is involved; with what finds it at the bank, once it was made."""
+    if not part.trace_reference:
+        return _("by hand")
+    return _("by hand, reference %(reference)s") % {"reference": part.trace_reference}
 
 
 def _decided(refund: Refund) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,7 @@ from dashboard.forms.refund import ManualForm
 from dashboard.held import held
 from dashboard.names import attendee_name
 from dashboard.order_callouts import TOLD_IN_FULL
+from dashboard.order_refunds import by_hand
 from dashboard.paging import PAGE_SIZE, keyset_page
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import money, where
@@ -106,9 +108,19 @@ def refund_row(refund: Refund) -> dict[str, Any]:
         "order_url": reverse("order_detail", args=[order.reference]),
         "attendee": attendee_name(order),
         "amount": money(order, refund.amount),
-        "to": ", ".join(dict.fromkeys(instruments)) if refund.destination != "CREDIT" else _("Store credit"),
+        "to": _to(refund) or ", ".join(dict.fromkeys(instruments)),
         "reason": why_refunded(refund),
     }
+
+
+def _to(refund: Refund) -> str:
+    """Where it goes when that is neither a card nor a credit it came from. Reads ``refund.parts``."""
+    if refund.destination == Refund.Destination.CREDIT:
+        return _("Store credit")
+    parts = list(refund.parts.all())
+    if not parts or any(part.channel != RefundPart.Channel.MANUAL for part in parts):
+        return ""
+    return capfirst(", ".join(dict.fromkeys(map(by_hand, parts))))
 
 
 def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm | None = None) -> dict[str, Any]:
@@ -136,6 +148,8 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         ],
         "retries": list(refund.retries.all()),
         "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
+        "sent_to": _to(refund) or str(refund.get_destination_display()),
+        "records_only": refund.destination == Refund.Destination.CARD,
         "reason": why_refunded(refund),
         "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
         "may_check": may_act and _can_be_asked(parts),
@@ -177,7 +191,7 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[st
         (_("Stripe refund"), part.stripe_refund_id),
         (_("Stripe request"), part.stripe_request_id),
         (_("Stripe says"), part.pending_reason or part.failure_reason),
-        (_("Trace number"), part.trace_reference),
+        (_("Reference") if part.channel == RefundPart.Channel.MANUAL else _("Trace number"), part.trace_reference),
         (_("Sent"), _when(part.sent_at)),
         (_("Settled"), _when(part.settled_at) if part.state in (*OVER, State.SUCCEEDED) else ""),
         (_("Times sent"), part.attempts or ""),

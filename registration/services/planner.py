@@ -173,10 +173,18 @@ def blocked_reason(order: Order) -> str:
     if payments and not usable_payments:
         return str(why_unusable(payments[0]))
     if order.reserved_amount > 0:
-        return _("Not refundable: %(amount)s is on its way and nothing else is left.") % {
+        return _("Not refundable: %(amount)s is reserved and nothing else is left.") % {
             "amount": format_money(order.reserved_amount, order.currency)
         }
+    if is_complimentary(order):
+        return _("Not refundable: complimentary, so nothing was paid that could go back.")
     return _("Not refundable: nothing was paid that could go back.")
+
+
+def is_complimentary(order: Order) -> bool:
+    """Whether nobody paid for an order and nobody owes for it either. Reads ``order.payments``."""
+    captured = [payment for payment in fetched(order, "payments") if payment.is_captured]
+    return bool(captured) and all(payment.method == Payment.Method.COMP for payment in captured)
 
 
 def _not_refundable_status(order: Order) -> str:

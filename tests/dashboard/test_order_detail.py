@@ -296,3 +296,36 @@ def test_a_line_that_went_back_says_so(grace_client: Client, new_order: Any) -> 
     )
 
     assert page_of(grace_client, order).count("All of it was refunded") == 1
+
+
+def test_what_is_proposed_is_not_on_its_way(grace_client: Client, order: Order) -> None:
+    make_refund(order, "30.00", Refund.State.AWAITING_APPROVAL)
+    make_refund(order, "10.00", Refund.State.PENDING)
+
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+
+    assert dict(page.strip) | {"Proposed": "€30.00", "On its way": "€10.00"} == dict(page.strip)
+    assert {part["label"]: part["amount"] for part in page.split}["Proposed"] == "€30.00"
+
+
+def test_the_refunded_column_comes_to_what_was_refunded(grace_client: Client, order: Order) -> None:
+    (item,) = order.line_items.all()
+    by_item = make_refund(order, "18.00", Refund.State.SUCCEEDED, fee_amount=Decimal("2.00"))
+    by_item.lines.create(line_item=item, amount=Decimal("20.00"))
+    make_refund(order, "30.00", Refund.State.SUCCEEDED)
+
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+
+    assert [line.refunded for line in page.lines] == ["20.00"]
+    rows = [("Not assigned to an item", "30.00"), ("Kept as a fee", "−2.00"), ("Refunded in all", "48.00")]
+    assert page.beside_the_lines == rows
+
+
+def test_items_that_come_to_it_have_no_line_beside_them(grace_client: Client, order: Order) -> None:
+    (item,) = order.line_items.all()
+    by_item = make_refund(order, "20.00", Refund.State.SUCCEEDED)
+    by_item.lines.create(line_item=item, amount=Decimal("20.00"))
+
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+
+    assert (page.beside_the_lines, page.lines[0].refunded) == ([], "20.00")

@@ -135,6 +135,15 @@ def test_check_now_while_stripe_is_silent(grace_client: Client, card_order: Orde
     assert card_order.refunds.count() == 1
 
 
+@pytest.mark.parametrize(("destination", "is_left"), [("CARD", False), ("CREDIT", True)])
+def test_a_note_that_only_records_has_nothing_to_spend(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", destination: str, is_left: bool
+) -> None:
+    html = grace_client.get(detail_url(refunded(card_order, destination=destination))).content.decode()
+
+    assert ("Left of it" in html, "there is nothing to spend" in html) == (is_left, not is_left)
+
+
 def test_failed_refund_offers_the_ways_on(
     grace_client: Client, linus_client: Client, order: Order, sandbox: "SandboxServer"
 ) -> None:
@@ -164,6 +173,12 @@ def test_manual_part_is_ticked_off_with_a_reference(grace_client: Client, manual
     manual_part.refresh_from_db()
     assert response.status_code == 302
     assert (manual_part.state, manual_part.trace_reference) == ("succeeded", "SEPA 4711")
+    page = grace_client.get(detail_url(manual_part.refund)).content.decode()
+    assert "<dt>Sent to</dt><dd>By hand, reference SEPA 4711</dd>" in page
+    assert "<dt>Reference</dt><dd>SEPA 4711</dd>" in page
+    assert "Original card" not in page
+    order = grace_client.get(reverse("order_detail", args=[manual_part.refund.order.reference]))
+    assert order.context["page"].refunds[0].where == "By hand, reference SEPA 4711"
 
 
 def test_manual_part_needs_a_reference(grace_client: Client, manual_part: RefundPart) -> None:

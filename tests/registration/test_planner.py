@@ -131,7 +131,7 @@ def test_what_is_on_its_way_is_said() -> None:
     make_refund(order, "100.00", Refund.State.UNCONFIRMED)
 
     fresh = Order.objects.get(pk=order.pk)
-    assert blocked_reason(fresh) == "Not refundable: $100.00 is on its way and nothing else is left."
+    assert blocked_reason(fresh) == "Not refundable: $100.00 is reserved and nothing else is left."
     assert refund_ceiling(fresh) == Decimal("0.00")
 
 
@@ -141,7 +141,8 @@ def test_nothing_paid_is_said() -> None:
         order=order, method=Payment.Method.COMP, amount=Decimal("80.00"), status=Payment.Status.SUCCEEDED
     )
 
-    assert "nothing was paid that could go back" in blocked_reason(Order.objects.get(pk=order.pk))
+    said = blocked_reason(Order.objects.get(pk=order.pk))
+    assert said == "Not refundable: complimentary, so nothing was paid that could go back."
 
 
 def test_a_percentage_makes_a_fee_in_steps_of_the_currency() -> None:
