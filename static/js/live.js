@@ -1,16 +1,21 @@
 // Live: every few seconds an open page asks what changed in what it shows. A hidden tab asks for nothing, and nothing
-// that somebody is working on is replaced: its row or its part of the page is drawn once they have left it.
+// that somebody is working on is replaced: its row or its part of the page is drawn once they have left it. Only a head,
+// with the state and what can be done about it, is never kept when it is no longer true.
 const EVERY_MS = 4000;
 const LONGEST_MS = 30000;
+const UNDER_HAND_MS = 1000;
 const postponed = new Set();
 let stale = false;
 let askedAt = 0;
 let answering = false;
+let held = null;
 
 const live = () => document.getElementById("live");
 const edited = (field) => field.checked !== field.defaultChecked || (!field.matches("[type=checkbox], [type=radio]") && field.value !== field.defaultValue);
-const isBusy = (part) => part.contains(document.activeElement)
-  || part.querySelector("details[open], :is(a, button, label, summary):hover") !== null
+const isUnderPointer = (part) => part.querySelector(":is(a, button, label, summary):hover") !== null;
+const isHeld = (part) => part.contains(document.activeElement) || isUnderPointer(part);
+const isBusy = (part) => (isHeld(part) && !part.matches("[data-head]"))
+  || part.querySelector("details[open]") !== null
   || [...part.querySelectorAll("input:not([type=hidden]), textarea")].some(edited);
 const isDrawn = (id) => live().getAttribute("hx-select-oob")?.split(",").includes(`#${id}`) ?? false;
 const isAsking = () => Date.now() - askedAt < LONGEST_MS;
@@ -42,9 +47,31 @@ function tick() {
 // Rows and drawn parts come past here, whichever request brought them; only what we asked for may be put off.
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const part = event.detail.target;
-  if (!answering || !(part.matches("[data-row]") || isDrawn(part.id)) || !isBusy(part)) return;
+  if (!answering || !(part.matches("[data-row]") || isDrawn(part.id))) return;
+  if (!isBusy(part)) return hold(part);
   event.detail.shouldSwap = false;
   postponed.add(part.id);
+});
+
+function hold(part) {
+  if (!part.matches("[data-head]") || !isHeld(part)) return;
+  const focused = part.contains(document.activeElement) ? document.activeElement.id || "-" : null;
+  held = { id: part.id, focused, height: part.offsetHeight, isUnder: isUnderPointer(part) };
+}
+
+// A head that was under somebody's hands keeps its height. The focus stays on the same control, else goes to the
+// heading; and what now lies under the pointer takes no press that was meant for what lay there before.
+document.addEventListener("htmx:oobAfterSwap", ({ target: head }) => {
+  if (!held || head.id !== held.id) return;
+  const { focused, height, isUnder } = held;
+  held = null;
+  head.style.minHeight = `${height}px`;
+  if (focused) (head.querySelector(`#${CSS.escape(focused)}`) ?? document.querySelector("h1")).focus({ preventScroll: true });
+  if (isUnder) {
+    head.classList.add("is-settling");
+    setTimeout(() => head.classList.remove("is-settling"), UNDER_HAND_MS);
+  }
+  document.dispatchEvent(new CustomEvent("head:changed"));
 });
 
 // A poll that meets a closed session takes nobody away from what they type: the page says so and waits.

@@ -47,6 +47,15 @@ function say(name) {
 
 document.addEventListener("key:unused", () => say("key"));
 
+// A head changed under somebody's hands: seen as a toast; who listens has heard it already.
+document.addEventListener("head:changed", () => {
+  const what = document.getElementById("announce")?.textContent.trim();
+  if (!what) return;
+  toasts.querySelector("[data-name=changed]")?.remove();
+  say("changed");
+  toasts.querySelector("[data-name=changed] p").textContent = what;
+});
+
 // After signing in again: the form is filled in as it was, or what was typed is said.
 document.addEventListener("unsent:restored", (event) => {
   say("unsent");

@@ -1,5 +1,6 @@
 """Two people at once: one acts, the other's open page shows it within seconds, and nobody loses what they are doing."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -9,14 +10,25 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from registration.models import Conference, OpenItem, Order, Refund
+from registration.services.approval import withdraw_refund
 from registration.services.attention import acknowledge
+from registration.services.errors import RefundProposed
 from registration.services.refund import RefundService
 from tests.browser.steps import row_of, sign_in
-from tests.cast import make_credit, make_order
+from tests.cast import make_credit, make_order, make_staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SOON_MS = 8000
+NOTE_WHAT_IS_HIT = """
+([x, y]) => {
+  window.hit = [];
+  document.addEventListener("head:changed", () => {
+    window.hit.push(document.elementFromPoint(x, y)?.closest("#refund-head") ? "the head" : "nothing");
+  });
+}
+"""
+"""What would take a press where the pointer is, at the moment when the head changed under it."""
 
 
 def refund(order: Order, amount: str = "5.00") -> Refund:
@@ -117,6 +129,79 @@ def test_refunds_attention_and_attendee_follow(
     expect(attention.locator(f"#item-{item.pk}")).to_contain_text("Settled by Grace Hopper", timeout=SOON_MS)
     expect(attention.locator("#waiting-chips")).to_contain_text("All 0")
     expect(attendee.locator(".balance")).to_contain_text("€44.00", timeout=SOON_MS)
+
+
+@pytest.fixture
+def proposal(order: Order, sam: Any, conference: Conference) -> Refund:
+    """A refund that Sam proposed and somebody else has to decide about."""
+    conference.support_refund_limit = Decimal("1.00")
+    conference.save()
+    credit = Refund.Destination.CREDIT
+    with pytest.raises(RefundProposed):
+        RefundService.create_refund(order, amount=Decimal("5.00"), destination=credit, staff_user=sam, propose=True)
+    return order.refunds.get(state=Refund.State.AWAITING_APPROVAL)
+
+
+def test_a_decision_shows_under_the_focus_and_hands_it_on(
+    open_page: Callable[..., Page], conference: Conference, grace: Any, proposal: Refund
+) -> None:
+    page, other = open_page(), open_page()
+    sign_in(page, grace)
+    page.goto(f"/refunds/{proposal.pk}/")
+    decide, head = page.locator("#decide"), page.locator("#refund-head")
+    decide.focus()
+    height = (head.bounding_box() or {})["height"]
+    sign_in(other, make_staff("edsger", "Finance", conference, last_name="Dijkstra"))
+    other.goto(f"/refunds/{proposal.pk}/decide/")
+    other.get_by_label("Reason").fill("Paid by the sponsor")
+    other.get_by_role("button", name="Reject").click()
+    expect(other.locator("#refund-head")).to_contain_text("Rejected")
+    page.bring_to_front()
+
+    expect(head).to_contain_text("Rejected", timeout=SOON_MS)
+
+    expect(decide).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.locator("#toasts")).to_contain_text("Changed just now")
+    expect(page.locator("#toasts")).to_contain_text("Edsger Dijkstra rejected")
+    assert (head.bounding_box() or {})["height"] >= height
+
+
+def test_a_decision_shows_under_the_pointer_and_takes_no_stray_press(
+    open_page: Callable[..., Page], grace: Any, sam: Any, proposal: Refund
+) -> None:
+    page = open_page()
+    sign_in(page, grace)
+    page.goto(f"/refunds/{proposal.pk}/")
+    page.locator("#decide").hover()
+    box = page.locator("#decide").bounding_box() or {}
+    page.evaluate(NOTE_WHAT_IS_HIT, [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
+
+    withdraw_refund(proposal, staff_user=sam)
+
+    expect(page.locator("#refund-head")).not_to_contain_text("Waiting for approval", timeout=SOON_MS)
+    expect(page.locator("#decide")).to_have_count(0)
+    assert page.evaluate("window.hit") == ["nothing"]
+    expect(page.locator("#refund-head")).not_to_have_class(re.compile("is-settling"))
+    page.locator("#open-order").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(proposal.order.reference)
+
+
+def test_the_button_of_an_order_keeps_the_focus_while_its_state_changes(
+    open_page: Callable[..., Page], sam: Any, order: Order
+) -> None:
+    page = open_page()
+    sign_in(page, sam)
+    page.goto(f"/orders/{order.reference}/")
+    page.locator("#refund-order").focus()
+
+    refund(order)
+    expect(page.locator("#order-title")).to_contain_text("Partially refunded", timeout=SOON_MS)
+    expect(page.locator("#refund-order")).to_be_focused()
+
+    refund(order, "75.00")
+    expect(page.locator("#refund-order")).to_have_count(0, timeout=SOON_MS)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
 def test_a_hidden_tab_asks_for_nothing_and_catches_up(
