@@ -16,31 +16,13 @@ from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
 from tests.registration.books import assert_books_agree, make_order
 from tests.registration.desk import fault, refunds_at_stripe
-from tests.registration.proposals import CARD, assert_waits, colleague, item_of, limited_order, propose
+from tests.registration.proposals import CARD, assert_waits, colleague, item_of, propose
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Refund.State
-
-
-@pytest.fixture
-def sam(db: None) -> Any:
-    """Support, up to 50.00 at once."""
-    return colleague("sam", "Support")
-
-
-@pytest.fixture
-def grace(db: None) -> Any:
-    """Finance."""
-    return colleague("grace", "Finance")
-
-
-@pytest.fixture
-def order(sandbox: "SandboxServer") -> Order:
-    """100.00 paid by card, of which support may refund 50.00 at once."""
-    return limited_order(sandbox)
 
 
 def test_a_proposal_reserves_the_sum_and_sends_nothing(order: Order, sam: Any, sandbox: "SandboxServer") -> None:

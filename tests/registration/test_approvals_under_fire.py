@@ -19,7 +19,7 @@ from registration.services.resolve import resolve_open
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, stripe_post
 from tests.registration.desk import at_once, refunds_at_stripe
-from tests.registration.proposals import CARD, assert_waits, colleague, item_of, limited_order, propose
+from tests.registration.proposals import CARD, assert_waits, colleague, item_of, propose
 from tools.torture.forks import Fork, end_all
 
 if TYPE_CHECKING:
@@ -27,24 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Refund.State
-
-
-@pytest.fixture
-def sam(db: None) -> Any:
-    """Support, up to 50.00 at once."""
-    return colleague("sam", "Support")
-
-
-@pytest.fixture
-def grace(db: None) -> Any:
-    """Finance."""
-    return colleague("grace", "Finance")
-
-
-@pytest.fixture
-def order(sandbox: "SandboxServer") -> Order:
-    """100.00 paid by card, of which support may refund 50.00 at once."""
-    return limited_order(sandbox)
 
 
 def test_two_approvers_at_once_send_once(order: Order, sam: Any, sandbox: "SandboxServer") -> None:

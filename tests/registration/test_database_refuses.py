@@ -9,7 +9,7 @@ from registration.models import Credit, Order, Payment, Refund, RefundPart
 from registration.services.errors import RefundError
 from registration.services.planner import blocked_reason, plan_refund, refund_ceiling
 from tests.registration.books import assert_books_agree, make_card_order, make_conference, make_order, make_refund
-from tests.registration.test_verify_ledger import guards_off
+from tests.registration.ledger import guards_off
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
-from registration.roles import ensure_roles
 from registration.services.approval import approve_refund, reject_refund, withdraw_refund
 from registration.services.errors import RefundError, RefundOutcome
 from registration.services.events import process
@@ -23,7 +22,7 @@ from registration.services.settle import move_part
 from registration.services.twice import take_credit_back
 from registration.services.undo import release_refund, undo_refund
 from registration.stripe_gateway import gateway_for
-from tests.registration.books import assert_books_agree, control, make_conference, make_user, store, stripe_post
+from tests.registration.books import assert_books_agree, control, make_conference, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, refunds_at_stripe
 
 if TYPE_CHECKING:
@@ -40,22 +39,6 @@ def order(sandbox: "SandboxServer") -> Order:
     Order.objects.filter(pk=made.pk).update(total=Decimal("100.00"), subtotal=Decimal("100.00"))
     add_card_payment(sandbox, made, "40.00")
     return Order.objects.get(pk=made.pk)
-
-
-@pytest.fixture
-def grace(db: None) -> Any:
-    """Finance."""
-    user = make_user("grace")
-    user.groups.add(ensure_roles()["Finance"])
-    return user
-
-
-@pytest.fixture
-def sam(db: None) -> Any:
-    """Proposes what is above 10.00."""
-    user = make_user("sam")
-    user.groups.add(ensure_roles()["Support"])
-    return user
 
 
 def refund(order: Order, amount: str, **options: Any) -> Refund:

@@ -1,20 +1,15 @@
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from io import StringIO
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from registration import triggers
-from registration.models import Conference, Credit, CreditEntry, HistoryEntry, OpenItem, Order, Payment, RefundPart
+from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Payment, RefundPart
 from registration.services.history import record
 from registration.services.refund import RefundService
 from registration.services.verify import Ledger
 from tests.registration.books import make_card_order, make_conference, make_order, make_refund, make_user
+from tests.registration.ledger import by_hand, findings, guards_off, refunded_order, verify
 
 pytestmark = pytest.mark.django_db
 
@@ -27,12 +22,7 @@ def conference() -> Conference:
 @pytest.fixture
 def order(conference: Conference) -> Order:
     """Paid 100.00 by card, 40.00 of it refunded."""
-    order = make_card_order(conference)
-    make_refund(order, "40.00", "succeeded")
-    Order.objects.filter(pk=order.pk).update(status=Order.Status.PARTIALLY_REFUNDED)
-    for kind in ("refund_requested", "refund_succeeded"):
-        record(order, kind, facts={"amount": "40.00"})
-    return order
+    return refunded_order(conference)
 
 
 @pytest.fixture
@@ -51,42 +41,6 @@ def credit(conference: Conference) -> Credit:
         credit=credit, kind=CreditEntry.Kind.APPLIED, amount=Decimal("-30.00"), order=target, payment=payment
     )
     return credit
-
-
-def verify(**options: Any) -> str:
-    """What the command prints about a ledger that is right."""
-    out = StringIO()
-    call_command("verify_ledger", stdout=out, **options)
-    return out.getvalue()
-
-
-def findings(**options: Any) -> list[str]:
-    """What the command prints about a ledger that is not."""
-    out = StringIO()
-    with pytest.raises(CommandError) as caught:
-        call_command("verify_ledger", stdout=out, **options)
-    assert caught.value.returncode == 1
-    return out.getvalue().splitlines()
-
-
-@contextmanager
-def guards_off() -> Iterator[None]:
-    """As somebody who can drop triggers and switch foreign keys off; both are back afterwards."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET session_replication_role = replica")
-            yield
-            cursor.execute("SET session_replication_role = DEFAULT")
-        else:
-            triggers.drop(connection)
-            yield
-            triggers.install(connection)
-
-
-def by_hand(statement: str, *values: Any) -> None:
-    with guards_off(), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        assert cursor.rowcount == 1
 
 
 def test_books_that_agree_are_said_to(order: Order, credit: Credit) -> None:
@@ -289,82 +243,6 @@ def test_a_note_says_paid_out_only_while_the_money_is_out(order: Order) -> None:
     by_hand("UPDATE registration_credit SET status = %s WHERE id = %s", "VOIDED", note.pk)
 
     assert findings() == [f"credit {note.number}: is VOIDED, its refund says PAID_OUT"]
-
-
-@pytest.mark.parametrize(
-    ("column", "value"), [("facts", '{"amount": "4.00"}'), ("kind", "note_added"), ("position", 7), ("digest", "0")]
-)
-def test_edited_history_shows_on_its_order(column: str, value: Any, order: Order) -> None:
-    entry = HistoryEntry.objects.filter(order=order).first()
-    assert entry is not None
-    by_hand(f"UPDATE registration_historyentry SET {column} = %s WHERE id = %s", value, entry.pk)
-
-    assert any(line.startswith(f"order {order.reference}: entry ") for line in findings())
-
-
-def test_deleted_history_shows_as_a_gap(order: Order) -> None:
-    by_hand("DELETE FROM registration_historyentry WHERE order_id = %s AND position = 1", order.pk)
-
-    assert findings() == [f"order {order.reference}: entry 1 is missing"]
-
-
-@pytest.mark.parametrize("kept", [0, 1, 2])
-def test_deleted_newest_history_shows_as_well(kept: int, order: Order) -> None:
-    stale = Order.objects.get()
-    record(stale, "note_added")
-    stale.save()  # It writes no old length back.
-    with guards_off(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM registration_historyentry WHERE position > %s", [kept])
-
-    assert findings() == [f"order {order.reference}: entry {gone} is missing" for gone in range(kept + 1, 4)]
-
-
-def test_a_newest_entry_that_was_replaced_shows(order: Order) -> None:
-    by_hand("DELETE FROM registration_historyentry WHERE order_id = %s AND position = 2", order.pk)
-    record(order, "note_added")
-
-    assert findings() == [f"order {order.reference}: entry 3 is missing"]
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"note": "Zoë said: “yes”\n\\", "b": "x", "amount": "1.00"},
-        {"reference": {"b": 1, "aa": [1, None, True]}, "by": "ñ"},
-        {},
-        {"credit": "given"},
-    ],
-)
-def test_facts_of_every_spelling_are_confirmed(facts: dict[str, Any], order: Order) -> None:
-    record(order, "note_added", facts=facts)
-    record(order, "note_added", facts=facts, actor=make_user())
-
-    assert "1 orders" in verify()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE registration_order SET billing_name = 'Grace Höpper' WHERE id = %s",
-        "UPDATE registration_order SET search_text = ' ada' WHERE id = %s",
-        "UPDATE registration_payment SET card_last4 = '9999' WHERE order_id = %s",
-    ],
-)
-def test_an_order_that_a_search_would_not_find_is_named(statement: str, order: Order) -> None:
-    by_hand(statement, order.pk)
-    assert findings() == [f"order {order.reference}: is not found by the words it has now; save it once more"]
-
-    order.refresh_from_db()
-    order.save()
-    assert "1 orders" in verify()
-
-
-def test_words_beside_an_order_are_compared_where_they_are_kept_apart(order: Order) -> None:
-    if connection.vendor == "postgresql":
-        assert "1 orders" in verify()
-        return
-    by_hand("UPDATE registration_ordersearch SET words = 'old' WHERE rowid = %s", order.pk)
-    assert findings() == [f"order {order.reference}: is not found by the words it has now; save it once more"]
 
 
 @pytest.mark.django_db(transaction=True)
