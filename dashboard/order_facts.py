@@ -18,7 +18,7 @@ from registration.json_rows import fetched
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED
 from registration.money import ZERO, format_amount
-from registration.sentences import check_count
+from registration.refund_words import check_count
 from registration.services.approval import APPROVE
 from registration.services.planner import is_complimentary
 

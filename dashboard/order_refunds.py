@@ -12,8 +12,8 @@ from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
+from registration.refund_words import Step, ended_because, holder, steps
 from registration.said import why_refunded
-from registration.sentences import Step, ended_because, holder, steps
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from registration.attention import amount_of
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import format_money, places
-from registration.sentences import cause_in_words, ended_because
+from registration.refund_words import ended_because
+from registration.sentences import cause_in_words
 from registration.services.lines import lines_left
 from registration.services.retries import left_to_try
 

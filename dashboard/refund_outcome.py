@@ -19,7 +19,7 @@ from dashboard.refund_panel import money, where
 from dashboard.rows import row_for
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING, State
-from registration.sentences import came_back, ended_because
+from registration.refund_words import came_back, ended_because
 
 Channel = RefundPart.Channel
 

@@ -25,8 +25,9 @@ from dashboard.refund_panel import money, where
 from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
+from registration.refund_words import Step, holder, steps
 from registration.said import why_refunded
-from registration.sentences import Step, holder, sentence, steps
+from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.retries import was_tried_again
 

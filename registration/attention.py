@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy
 from registration import comparison_words
 from registration.models import OpenItem, Order, Refund
 from registration.money import format_money
+from registration.refund_words import check_count
 from registration.said import DISPUTE_REASONS, dispute_in_words
-from registration.sentences import cause_in_words, check_count
+from registration.sentences import cause_in_words
 from registration.services import surplus
 
 Kind = OpenItem.Kind

@@ -1,21 +1,15 @@
-"""One source of words: the timeline, the steps of a refund and who has the money, for screen, email and export."""
+"""One source of words for what happened to an order, for screen, email and export."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from registration.models import HistoryEntry, Refund, RefundPart
-from registration.models.refund import OVER, State
 from registration.money import format_money
 from registration.said import Said, Sentence, dispute_in_words, read
 
@@ -30,15 +24,6 @@ CAUSES = {
     "canceled": gettext_lazy("it was cancelled"),
     "not_possible": gettext_lazy("it was not possible any more when its time had come"),
 }
-
-
-@dataclass(frozen=True)
-class Step:
-    """One station of a refund; ``state`` is done, now, todo or failed."""
-
-    label: str
-    when: datetime | None
-    state: str
 
 
 def cause_in_words(cause: Sentence) -> str:
@@ -210,135 +195,3 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "dispute_closed": _disputed(gettext_noop("Dispute over %(amount)s closed: %(reason)s")),
     "note_added": _moved(gettext_noop("%(who)s wrote a note")),
 }
-
-
-def steps(refund: Refund) -> list[Step]:
-    """The stations of a refund with their times. Reads ``refund.parts``."""
-    parts = [part for part in refund.parts.all() if part.channel == Channel.STRIPE]
-    settled = max((part.settled_at for part in parts if part.settled_at), default=None)
-    sent = min((part.sent_at for part in parts if part.sent_at), default=None)
-    state = refund.state
-    if state == State.AWAITING_APPROVAL:
-        waiting = Step(_("Waiting for approval"), None, "now")
-        return [Step(_("Proposed"), refund.created_at, "done"), waiting, Step(_("Succeeded"), None, "todo")]
-    requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
-    if not parts and state == State.REQUESTED:
-        return [requested]
-    if waits_for_a_hand(refund) and not parts:
-        return [requested, Step(_("Pay back by hand"), None, "now")]
-    if not parts:
-        return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
-    if state in OVER:
-        return [requested, Step(str(State(state).label), settled, "failed")]
-    if state == State.UNCONFIRMED:
-        return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
-    at_stripe = "now" if state in (State.PENDING, State.REQUIRES_ACTION) else "done"
-    return [
-        requested,
-        Step(_("At Stripe"), sent, "todo" if state == State.REQUESTED else at_stripe),
-        Step(
-            _("Succeeded"),
-            settled if state == State.SUCCEEDED else None,
-            "done" if state == State.SUCCEEDED else "todo",
-        ),
-    ]
-
-
-def ended_because(refund: Refund) -> str:
-    """Why a refund went no further, in the reader's language; empty when nothing is known. Reads ``refund.parts``."""
-    if refund.refusal:
-        return str(refund.refusal)
-    if refund.state == State.REJECTED:
-        return _("Withdrawn by whoever proposed it.")
-    if refund.state == State.CANCELED and not any(part.sent_at for part in refund.parts.all()):
-        return _("Taken back before it was sent.")
-    causes = [part.failure_reason for part in refund.parts.all() if part.state == State.FAILED and part.failure_reason]
-    return capfirst(cause_in_words(causes[0])) + "." if causes else ""
-
-
-def came_back(refund: Refund) -> bool:
-    """Whether it failed after Stripe had accepted it. Reads ``refund.parts``."""
-    return refund.state == State.FAILED and any(part.accepted_at for part in refund.parts.all())
-
-
-def waits_for_a_hand(refund: Refund) -> bool:
-    """Whether nothing but a transfer by hand is missing. Reads ``refund.parts``."""
-    moving = [part for part in refund.parts.all() if part.state == State.PENDING]
-    return bool(moving) and all(part.channel == Channel.MANUAL for part in moving)
-
-
-QUICK_CHECKS = 8
-"""After so many checks the pauses between them have grown to an hour."""
-AWAITED_DAYS = 14
-"""Ten business days are two weeks."""
-
-HOLDERS = {
-    State.AWAITING_APPROVAL: gettext_lazy("We have the money until a second person approves."),
-    State.REQUESTED: gettext_lazy("We have the money; it is about to be sent."),
-    State.UNCONFIRMED: gettext_lazy("Being verified with Stripe; do not send again."),
-    State.PENDING: gettext_lazy("Stripe has the money and will pass it to the bank."),
-    State.REQUIRES_ACTION: gettext_lazy("Stripe has the money; the attendee must act on its email."),
-    State.SUCCEEDED: gettext_lazy("Sent to the attendee's bank; it shows in 5 to 10 business days."),
-    State.FAILED: gettext_lazy("We have the money; it did not reach the attendee."),
-    State.CANCELED: gettext_lazy("We have the money; it was not sent."),
-    State.REJECTED: gettext_lazy("We have the money; it was not approved."),
-}
-
-
-def holder(part: RefundPart) -> str:
-    """Who has the money of one part now, since when, and its trace number, to be read out on the phone."""
-    sentences = [_who_has(part), _dates(part), checking(part)]
-    if part.trace_reference:
-        sentences.append(_("Bank reference %(reference)s.") % {"reference": part.trace_reference})
-    return " ".join(each for each in sentences if each)
-
-
-def _who_has(part: RefundPart) -> str:
-    if part.channel in (Channel.STORE_CREDIT, Channel.CREDIT_RETURN) and part.state == State.SUCCEEDED:
-        return _("The attendee has it as store credit.")
-    if part.channel == Channel.MANUAL and part.state == State.SUCCEEDED:
-        return _("Paid back by hand.")
-    if part.channel == Channel.MANUAL and part.state == State.PENDING:
-        return _("We have the money; pay it back by hand.")
-    if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
-        return _("We have the money; Stripe sends it once its balance is topped up.")
-    return str(HOLDERS[State(part.state)])
-
-
-def _dates(part: RefundPart) -> str:
-    """When it came to whoever has it, and when it should be where it goes."""
-    since = part.settled_at or part.sent_at
-    if part.channel != Channel.STRIPE:
-        return _("Since %(day)s.") % {"day": _day(since)} if since and part.state == State.SUCCEEDED else ""
-    if part.state == State.SUCCEEDED and since:
-        values = {"day": _day(since), "until": _day(since + timedelta(days=AWAITED_DAYS))}
-        return _("Sent on %(day)s, expected by %(until)s.") % values
-    if part.state == State.REQUIRES_ACTION and part.act_by:
-        return _("They have until %(day)s.") % {"day": _day(part.act_by)}
-    if part.state in (State.PENDING, State.REQUIRES_ACTION) and part.sent_at:
-        return _("At Stripe since %(day)s.") % {"day": _day(part.sent_at)}
-    if part.state == State.FAILED and since:
-        return _("Failed on %(day)s.") % {"day": _day(since)}
-    return ""
-
-
-def checking(part: RefundPart) -> str:
-    """How far the search for an unknown outcome is: "2 of 8 checks done, next check at 10:42."."""
-    if part.state not in (State.REQUESTED, State.UNCONFIRMED) or not part.sent_at:
-        return ""
-    text = check_count(part)
-    if part.next_check_at and part.next_check_at > timezone.now():
-        at = date_format(timezone.localtime(part.next_check_at), "H:i")
-        text = _("%(text)s, next check at %(time)s") % {"text": text, "time": at}
-    return f"{text}. {part.last_problem}".strip()
-
-
-def check_count(part: RefundPart) -> str:
-    """``2 of 8 checks done``; from then on they come hourly."""
-    if part.checks <= QUICK_CHECKS:
-        return _("%(done)s of %(all)s checks done") % {"done": part.checks, "all": QUICK_CHECKS}
-    return _("%(done)s checks done, now one every hour") % {"done": part.checks}
-
-
-def _day(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "DATE_FORMAT")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.live import mark_now
 from registration.models import Refund, RefundPart
 from registration.models.refund import State
-from registration.sentences import waits_for_a_hand
+from registration.refund_words import waits_for_a_hand
 
 register = template.Library()
 

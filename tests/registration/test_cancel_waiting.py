@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from registration.models import Credit, Order, Refund, RefundPart
 from registration.models.refund import State
-from registration.sentences import holder
+from registration.refund_words import holder
 from registration.services.cancel import cancel_waiting
 from registration.services.errors import RefundError
 from registration.services.refund import RefundService

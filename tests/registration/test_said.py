@@ -11,8 +11,9 @@ from django.utils import translation
 from registration import stripe_gateway
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
+from registration.refund_words import checking, ended_because
 from registration.said import REASONS, SENTENCES, Said, read, reason_in_words, say, stored, why_refunded
-from registration.sentences import checking, ended_because, sentence
+from registration.sentences import sentence
 from registration.services import sending
 from registration.services.approval import approve_refund, reject_refund
 from registration.services.attention import check_now, send_back

@@ -10,7 +10,8 @@ from django.utils.formats import date_format
 
 from registration.models import Credit, HistoryEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
-from registration.sentences import PATTERNS, cause_in_words, checking, holder, sentence, steps, waits_for_a_hand
+from registration.refund_words import checking, holder, steps, waits_for_a_hand
+from registration.sentences import PATTERNS, cause_in_words, sentence
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.notes import add_note
