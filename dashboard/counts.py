@@ -81,7 +81,10 @@ def counted_together(
         return {whole: ("COUNT(*)", ()), **counts}, (f"({sql}) AS found", params)
     in_all = f"(SELECT COUNT(*) FROM ({keys}) AS counted)"  # noqa: S608
     counted: Part = (f"CASE WHEN COUNT(*) > 0 THEN COUNT(*) ELSE {in_all} END", values)
-    unless_many = f"(SELECT * FROM ({sql}) AS each WHERE {in_all} <= {COUNT_CAP}) AS found"  # noqa: S608
+    # SQLite reads the rows before it asks whether it should, unless it is told how many it may read.
+    condition = "LIMIT CASE WHEN {few} THEN {most} ELSE 0 END" if connection.vendor == "sqlite" else "WHERE {few}"
+    condition = condition.format(few=f"{in_all} <= {COUNT_CAP}", most=COUNT_CAP + 1)
+    unless_many = f"(SELECT * FROM ({sql}) AS each {condition}) AS found"  # noqa: S608
     return {whole: counted, **counts}, (unless_many, (*params, *values))
 
 

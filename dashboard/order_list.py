@@ -25,6 +25,8 @@ from registration.models import Conference, Order
 
 CHIP_PARAMETERS = ("status", "refundable")
 FILTER_PARAMETERS = ("attention", "method", "since", "until", "least", "most")
+OFTEN_ALIKE = ("status", "refunded_amount")
+"""Columns in which a season has the same value again and again."""
 LOOKS = ("sort", "size")
 """How the list is laid out, whatever it is narrowed to."""
 MOST_ELSEWHERE = 10
@@ -90,6 +92,7 @@ class OrderList:
             after=self.request.GET.get("after", ""),
             before=self.request.GET.get("before", ""),
             size=int(self.asked.get("size", 0)),
+            is_often_alike=self._field in OFTEN_ALIKE,
             fetch=page_of,
         )
         for order in page.rows:

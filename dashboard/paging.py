@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import BigIntegerField, F, Lookup, Model, QuerySet
+from django.db import connection
+from django.db.models import BigIntegerField, F, Lookup, Model, Q, QuerySet
 from django.db.models.fields.tuple_lookups import TupleGreaterThan, TupleLessThan, TupleLookupMixin
 
 M = TypeVar("M", bound=Model)
@@ -34,6 +35,7 @@ def keyset_page(
     after: str = "",
     before: str = "",
     size: int = 0,
+    is_often_alike: bool = False,
     fetch: Callable[[QuerySet[M]], list[M]] = list,
 ) -> KeysetPage[M]:
     """Cut one page out of a queryset, sorted by a column and then by key.
@@ -45,16 +47,18 @@ def keyset_page(
         after: The key of the last row before the page; a key that cannot be read means the first page.
         before: The key of the first row behind the page.
         size: The most rows; ``PAGE_SIZE`` when left out.
+        is_often_alike: Whether very many rows have the same value in the column.
         fetch: Reads the rows of the page once it is cut out, in its order.
     """
     backwards = not after and bool(before)
     downwards = descending is not backwards
     key = _read(queryset, field, after or before)
-    if key is not None:
-        queryset = queryset.filter(_beyond(field, key, downwards))
     sign = "-" if downwards else ""
-    size = size or PAGE_SIZE
-    found = fetch(queryset.order_by(f"{sign}{field}", f"{sign}pk")[: size + 1])
+    ordered, size = queryset.order_by(f"{sign}{field}", f"{sign}pk"), size or PAGE_SIZE
+    found: list[M] = []
+    for each in _stretches(field, key, downwards, is_often_alike):
+        if len(found) <= size:
+            found += fetch(ordered.filter(each)[: size + 1 - len(found)])
     more, rows = len(found) > size, found[:size]
     if backwards:
         rows.reverse()
@@ -80,6 +84,20 @@ class _Above(_AsPair, TupleGreaterThan):
 
 class _Below(_AsPair, TupleLessThan):
     pass
+
+
+def _stretches(field: str, key: tuple[Any, int] | None, downwards: bool, is_often_alike: bool) -> list[Any]:
+    """What to read one after the other until the page is full.
+
+    SQLite finds a pair along an index by its first half alone: of very many rows alike it would read half before it
+    comes to the page. There the rows of the same value are a stretch of their own.
+    """
+    if key is None:
+        return [Q()]
+    if connection.vendor != "sqlite" or not is_often_alike:
+        return [_beyond(field, key, downwards)]
+    (value, pk), side = key, "lt" if downwards else "gt"
+    return [Q(**{field: value, f"pk__{side}": pk}), Q(**{f"{field}__{side}": value})]
 
 
 def _beyond(field: str, key: tuple[Any, int], downwards: bool) -> Lookup[Any]:
