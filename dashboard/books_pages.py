@@ -102,12 +102,10 @@ class BooksPage:
     @property
     def span(self) -> str:
         """Which days, in which currency."""
-        words = {
-            "first": _spoken(self.first) if self.first else _("the beginning"),
-            "last": _spoken(self.last) if self.last else _("now"),
-            "currency": self.conference.currency,
-        }
-        return _("From %(first)s up to %(last)s, amounts in %(currency)s") % words
+        since = _("From %(day)s") % {"day": _spoken(self.first)} if self.first else _("From the beginning")
+        until = _("up to %(day)s") % {"day": _spoken(self.last)} if self.last else _("up to now")
+        words = {"since": since, "until": until, "currency": self.conference.currency}
+        return _("%(since)s %(until)s, amounts in %(currency)s") % words
 
     @property
     def export_url(self) -> str:

@@ -88,7 +88,8 @@ def useful_action(order: Order, user: Any, reason: str, may: Callable[[str], boo
         )
     pending = order.status == Order.Status.PENDING
     if pending and getattr(order, "has_credit", False) and may("registration.apply_credit"):
-        return Action("credit", _("Apply credit"), order_address("credit_apply", order.reference), "c", drawer=True)
+        words, url = pgettext("button of a row", "Apply credit"), order_address("credit_apply", order.reference)
+        return Action("credit", words, url, "c", drawer=True)
     return None
 
 

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from registration.models.fields import InheritedCurrencyField, SaidField, money_field
 from registration.models.order import Order, OrderLineItem
@@ -26,7 +27,7 @@ class State(models.TextChoices):
     REQUIRES_ACTION = "requires_action", _("Needs the attendee")
     SUCCEEDED = "succeeded", _("Succeeded")
     FAILED = "failed", _("Failed")
-    CANCELED = "canceled", _("Cancelled")
+    CANCELED = "canceled", pgettext_lazy("refund", "Cancelled")
     REJECTED = "rejected", _("Rejected")
 
 

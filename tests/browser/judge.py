@@ -11,8 +11,7 @@ ZOOMED = (720, 640, 320)
 THEMES: tuple[Any, ...] = ("light", "dark")
 LARGE_TEXT = "200%"
 """Only the letters, and what is measured in them: what a browser does for who asks for larger text."""
-LARGE_TEXT_WIDTHS = (1440, 820)
-"""A telephone with doubled letters has less room than the narrowest screen that pages bend to."""
+LARGE_TEXT_WIDTHS = WIDTHS
 LAYOUT_SHIFTS = """
 () => new Promise(resolve => {
   let sum = 0;

@@ -10,6 +10,7 @@ from django.utils import translation
 
 from dashboard.templatetags.desk import age, moment
 from registration.models import Conference, Order
+from registration.models.refund import State
 from tests.cast import HTMX, PASSWORD
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
@@ -125,5 +126,24 @@ def test_days_are_written_as_the_reader_does(language: str, words: str) -> None:
 def test_the_books_speak_german_as_bookkeepers_do(german_client: Client, order: Order) -> None:
     page = text_of(german_client.get("/books/"))
 
-    for word in ("Soll", "Haben", "Von", "Bis"):
+    for word in ("Anfangssaldo", "Soll", "Haben", "Endsaldo", "Von", "Bis"):
         assert f">{word}<" in page
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "words"),
+    [
+        ("2026-11-01", "2026-11-26", "Vom 1. November 2026 bis 26. November 2026, Beträge in EUR"),
+        ("", "2026-11-26", "Von Anfang an bis 26. November 2026, Beträge in EUR"),
+        ("2026-11-01", "", "Vom 1. November 2026 bis jetzt, Beträge in EUR"),
+    ],
+)
+def test_a_period_of_the_books_is_a_german_phrase(
+    german_client: Client, order: Order, since: str, until: str, words: str
+) -> None:
+    assert words in text_of(german_client.get("/books/", {"since": since, "until": until}))
+
+
+def test_german_tells_a_cancelled_refund_from_a_cancelled_order() -> None:
+    with translation.override("de"):
+        assert (str(Order.Status.CANCELLED.label), str(State.CANCELED.label)) == ("Storniert", "Abgebrochen")
