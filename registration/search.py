@@ -23,6 +23,7 @@ SEPARATORS = (
     r"\u1680\ufe10-\ufe1f\ufe30-\ufe6f"
 )
 """What parts words: the same characters for both databases, whatever each of them takes for a letter."""
+BETWEEN_WORDS = re.compile(f"[{SEPARATORS}]+")
 MAX_WORDS = 8
 LONGEST_WORD = 200
 INDEXED_LETTERS, INDEXED_SIGNS = 12, 6
@@ -32,6 +33,8 @@ compared in the orders it found."""
 
 def fold(text: str) -> str:
     """Lower case without accents, so that ``Müller``, ``muller`` and ``MÜLLER`` are one."""
+    if text.isascii():
+        return text.lower()  # Most texts have nothing to take apart, and SQLite asks for those of every order.
     decomposed = unicodedata.normalize("NFKD", text)
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return plain.casefold().translate(LETTERS_WITHOUT_DECOMPOSITION)
@@ -39,13 +42,13 @@ def fold(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The folded words of a text; punctuation separates."""
-    return [word[:LONGEST_WORD] for word in re.split(f"[{SEPARATORS}]+", fold(text).replace("\0", " ")) if word]
+    return [word[:LONGEST_WORD] for word in BETWEEN_WORDS.split(fold(text).replace("\0", " ")) if word]
 
 
 def search_text_of(*texts: str | None) -> str:
     """The words that an order can be found by, each preceded by a space."""
     found = words(" ".join(text for text in texts if text))
-    return "".join(f" {word}" for word in dict.fromkeys(found))
+    return " ".join(["", *dict.fromkeys(found)])
 
 
 class SearchTextField(models.TextField[Any, Any]):
