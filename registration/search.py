@@ -23,6 +23,7 @@ SEPARATORS = (
     r"\u1680\ufe10-\ufe1f\ufe30-\ufe6f"
 )
 """What parts words: the same characters for both databases, whatever each of them takes for a letter."""
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 BETWEEN_WORDS = re.compile(f"[{SEPARATORS}]+")
 MAX_WORDS = 8
 LONGEST_WORD = 200
@@ -35,9 +36,12 @@ def fold(text: str) -> str:
     """Lower case without accents, so that ``Müller``, ``muller`` and ``MÜLLER`` are one."""
     if text.isascii():
         return text.lower()  # Most texts have nothing to take apart, and SQLite asks for those of every order.
-    decomposed = unicodedata.normalize("NFKD", text)
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    plain = NOT_ASCII.sub(_unmarked, unicodedata.normalize("NFKD", text))
     return plain.casefold().translate(LETTERS_WITHOUT_DECOMPOSITION)
+
+
+def _unmarked(letters: re.Match[str]) -> str:
+    return "".join(letter for letter in letters[0] if not unicodedata.combining(letter))
 
 
 def words(text: str) -> list[str]:
