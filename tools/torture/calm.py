@@ -33,8 +33,8 @@ DAY = timedelta(hours=25)
 log = logging.getLogger("registration.torture")
 
 
-def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff, hush: Callable[[], None]) -> bool:
-    """Let everything end by events and the resolver alone, with late failures in between; whether it did in time.
+def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff, hush: Callable[[], None]) -> list[str]:
+    """Let everything end by events and the resolver alone, with late failures in between; what did not in time.
 
     Args:
         conference: Of this run.
@@ -51,15 +51,15 @@ def settle(conference: Conference, sandbox: Sandbox, rng: Random, staff: Staff, 
         hush()  # Nobody takes a day over one request.
         wait_until_idle(sandbox)
         a_day_passes(conference, sandbox)
-    quiet = become_quiet(conference, sandbox)
+    open_still = become_quiet(conference, sandbox)
     sandbox.control("balance", available={"usd": ENOUGH})
     sandbox.control("tick", all=True)
     fail_late(sandbox, rng)
     close_disputes(sandbox, rng)
-    quiet = become_quiet(conference, sandbox) and quiet
+    open_still += become_quiet(conference, sandbox)
     for event in StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.FAILED):
         replay(event)
-    return become_quiet(conference, sandbox) and quiet
+    return open_still + become_quiet(conference, sandbox)
 
 
 def decide_proposals(conference: Conference, rng: Random, staff: Staff) -> None:
@@ -104,20 +104,36 @@ def a_day_passes(conference: Conference, sandbox: Sandbox) -> None:
     sandbox.control("clock", advance_seconds=DAY.total_seconds())
 
 
-def become_quiet(conference: Conference, sandbox: Sandbox) -> bool:
-    """Resolve and process until nothing is open, queued or on its way."""
+def become_quiet(conference: Conference, sandbox: Sandbox) -> list[str]:
+    """Resolve and process until nothing is open, queued or on its way; what still is when the time is over."""
     until = time.monotonic() + QUIET_WITHIN_SECONDS
-    while time.monotonic() < until:
+    while True:
         done: Counter[str] = resolve_open(at_once=True) if open_parts(conference).exists() else Counter()
-        events = StripeEvent.objects.filter(conference=conference)
-        events.filter(state=StripeEvent.State.STORED).update(next_attempt_at=timezone.now())
+        stored = StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.STORED)
+        stored.update(next_attempt_at=timezone.now())
         process_due()
-        stored = events.filter(state=StripeEvent.State.STORED).exists()
-        held = Refund.objects.filter(order__conference=conference, hold_until__isnull=False).exists()
-        if not done and not stored and not held and not sandbox.waiting() and not open_parts(conference).exists():
-            return True
+        left = unrest(conference, sandbox)
+        if not done and not left:
+            return []
+        if time.monotonic() > until:
+            return left
         time.sleep(0.05)
-    return False
+
+
+def unrest(conference: Conference, sandbox: Sandbox) -> list[str]:
+    """What is still open, queued or on its way."""
+    stored = StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.STORED)
+    held = Refund.objects.filter(order__conference=conference, hold_until__isnull=False)
+    waiting = sandbox.waiting()
+    return [
+        *(f"{event} is stored, {event.attempts} attempts: {event.last_error}" for event in stored),
+        *(f"{refund} is held until {refund.hold_until}, {refund.state}" for refund in held),
+        *(
+            f"part {part.pk} is {part.state}, {part.checks} checks, sent {part.sent_at}: {part.last_problem}"
+            for part in open_parts(conference)
+        ),
+        *([f"{waiting} events are to be delivered"] if waiting else []),
+    ]
 
 
 def fail_late(sandbox: Sandbox, rng: Random) -> None:

@@ -135,7 +135,7 @@ class Lane:
         from tools.torture import calm
         from tools.torture.judge import DIFFERENCE, Finding, judge, unheard
 
-        quiet = calm.settle(play.conference, play.sandbox, rng, self.staff, self._hush)
+        restless = calm.settle(play.conference, play.sandbox, rng, self.staff, self._hush)
         first = judge(play.conference, play.sandbox.state())
         untold = unheard(play.conference, play.sandbox.events())
         early = [finding for finding in first if not finding.about & untold]
@@ -143,11 +143,11 @@ class Lane:
         named = calm.compare(play.conference)
         if not first:
             early += [Finding(DIFFERENCE, f"the comparison names what agrees: {each}") for each in named]
-        quiet = calm.become_quiet(play.conference, play.sandbox) and quiet
+        restless += calm.become_quiet(play.conference, play.sandbox)
         late = [finding for finding in judge(play.conference, play.sandbox.state()) if finding not in early]
         late += [Finding(DIFFERENCE, f"not repaired: {each}") for each in calm.compare(play.conference)]
-        found = early + late
-        return found if quiet else [*found, Finding(DIFFERENCE, "it did not become quiet")]
+        late += [Finding(DIFFERENCE, f"it did not become quiet: {each}") for each in restless]
+        return early + late
 
     def _count(self, play: Any, found: list[Any]) -> None:
         from registration.models import CreditEntry, Refund
