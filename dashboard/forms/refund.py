@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils.functional import cached_property
+from django.utils.functional import cached_property, lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.fields import AmountField, PercentField
 from registration.models import OpenItem, Order, Refund, RefundPart, RefundReason
-from registration.money import ZERO
+from registration.money import ZERO, format_money
 from registration.said import reason_in_words
 from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
@@ -20,6 +22,7 @@ from registration.services.retries import check_retry
 from registration.services.surplus import TOO_MUCH, check_for_item, left_for, payment_of, why_nothing_left
 
 Destination = Refund.Destination
+format_html_lazy = lazy(format_html, SafeString)
 FULL, ITEMS, CUSTOM = "full", "items", "custom"
 FIXED, PERCENT = "fixed", "percent"
 RELOAD = _("This form is no longer complete. Close it and open it again.")
@@ -49,7 +52,8 @@ class RefundForm(forms.Form):
     note = forms.CharField(
         required=False,
         max_length=2000,
-        label=_("Internal note"),
+        # What it is called, and that it may stay empty, which the page hides where it may not.
+        label=format_html_lazy('{} <span class="optional">{}</span>', _("Internal note"), _("optional")),
         widget=forms.Textarea({"rows": 2}),
         help_text=_("Staff only. Goes to the timeline and the audit log."),
     )
@@ -188,6 +192,8 @@ class RefundForm(forms.Form):
             data["gross"] = data.get("amount")
             if data["gross"] is None:
                 self._require("amount")
+            elif data["gross"] > self.ceiling and self.for_item is None and not self.is_stale:
+                self.add_error("amount", self._too_much(data["gross"]))
         elif mode == ITEMS and "lines" not in self.errors:
             chosen = {row.line_item.pk: row.left_amount for row in self.line_rows if row.line_item.pk in data["lines"]}
             data["line_amounts"] = {pk: left for pk, left in chosen.items() if left > 0}
@@ -197,6 +203,12 @@ class RefundForm(forms.Form):
                 data["gross"], data["line_amounts"] = data.get("full_amount"), None
             elif data["gross"] is None:
                 self.add_error("lines", _("Choose at least one line item with something left."))
+
+    def _too_much(self, amount: Decimal) -> str:
+        """By how much an amount is more than can go back, and what to type instead."""
+        over, most = (format_money(each, self.order.currency) for each in (amount - self.ceiling, self.ceiling))
+        values = {"amount": format_money(amount, self.order.currency), "over": over, "most": most}
+        return _("%(amount)s is %(over)s more than can be refunded. Enter %(most)s or less.") % values
 
     def _clean_fee(self, data: dict[str, Any]) -> None:
         data["fee"], gross, kind = ZERO, data["gross"], data.get("fee_kind")

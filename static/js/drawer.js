@@ -7,6 +7,12 @@ let landing = null;
 document.addEventListener("click", (event) => {
   const opens = event.target.closest("[data-dialog]");
   if (opens) document.getElementById(opens.dataset.dialog)?.showModal();
+  // A link to a field of the form leads there, and is no step of the browser's: the panel is one already.
+  const jump = drawer?.contains(event.target) && event.target.closest('a[href^="#"]');
+  if (jump) {
+    event.preventDefault();
+    document.querySelector(jump.hash)?.focus();
+  }
   const closes = event.target.closest("[data-close]");
   const dialog = closes?.closest("dialog");
   // Outside a dialog the same control is an ordinary link back.

@@ -145,6 +145,25 @@ def test_after_a_refund_back_leads_to_what_was_before(page: Page, sam: Any, paid
     assert paid_order.refunds.count() == 1
 
 
+def test_a_link_to_a_field_of_the_panel_is_no_step(page: Page, grace: Any, paid_order: Order) -> None:
+    filtered(page, grace)
+    panel = open_refund(page, row_of(page, paid_order), "25.00")
+    panel.get_by_role("radio", name="Card refund plus the same again").check()
+    panel.get_by_label("I want to pay out €50.00 in total").check()
+    button = panel.get_by_role("button", name="Pay out €50.00")
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    button.click()
+    panel.get_by_role("link", name="Write down why").click()
+    expect(panel.get_by_label("Internal note")).to_be_focused()
+
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    page.go_back()
+    expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
+
+
 def test_the_order_opens_its_panel_by_the_same_address(page: Page, sam: Any, paid_order: Order) -> None:
     sign_in(page, sam)
     page.goto(f"/orders/{paid_order.reference}/")

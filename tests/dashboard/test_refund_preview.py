@@ -116,7 +116,7 @@ def test_tick_for_another_total_does_not_count(grace_client: Client, order: Orde
         ("0", "Enter an amount greater than zero."),
         ("$10", "Amounts here are in EUR. Enter it in EUR, without $."),
         ("1,234", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
-        ("9999", "At most €80.00 can be refunded."),
+        ("9999", "€9,999.00 is €9,919.00 more than can be refunded. Enter €80.00 or less."),
     ],
 )
 def test_preview_of_a_wrong_amount_says_what_is_wrong(
@@ -132,7 +132,11 @@ def test_preview_of_a_wrong_amount_says_what_is_wrong(
 @pytest.mark.parametrize(
     ("fields", "place", "sentence"),
     [
-        ({"amount": "9999"}, "id_amount_error", "At most €80.00 can be refunded."),
+        (
+            {"amount": "9999"},
+            "id_amount_error",
+            "€9,999.00 is €9,919.00 more than can be refunded. Enter €80.00 or less.",
+        ),
         ({"fee_kind": "fixed", "fee_amount": "13"}, "id_fee_amount_error", "Enter a fee that is less than the amount."),
         ({"fee_kind": "percent", "fee_percent": "0"}, "id_fee_percent_error", "Enter a percentage like 10."),
         (

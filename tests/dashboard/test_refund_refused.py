@@ -76,7 +76,7 @@ def test_more_than_is_left_links_to_the_field(grace_client: Client, order: Order
     html = response.content.decode()
     assert response.status_code == 422
     assert "The refund was not sent" in html
-    assert '<a href="#id_amount">At most €80.00 can be refunded.</a>' in html
+    assert '<a href="#id_amount">€80.01 is €0.01 more than can be refunded. Enter €80.00 or less.</a>' in html
     assert 'id="id_amount_error"' in html
     assert_nothing_changed(order)
 
