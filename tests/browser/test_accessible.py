@@ -93,6 +93,7 @@ GERMAN = {
     "refund form": "/orders/{reference}/refunds/new/",
     "attention": "/attention/",
     "attendee": "/attendees/{pk}/",
+    "overview": "/overview/",
 }
 """Where German words are longest."""
 
