@@ -48,7 +48,7 @@ Context = dict[str, Any]
 
 def statement_context(request: HttpRequest, attendee: Any, conference: Conference) -> Context:
     """An attendee at a conference: balance, credits, ledger, orders to pay and all others."""
-    found = held_by(attendee, conference)
+    found = held_by(attendee, conference)  # Before the rows: what it calls the newest is told of no more.
     first_credit, first_move, first_order = (_start(request, name) for name in ("credits", "ledger", "orders"))
     keys = {"who": attendee.pk, "where": conference.pk}
     bought = [made_of(Order, ORDER, row) for row in _orders(connection.vendor, first_order).ask(**keys)]
@@ -57,6 +57,7 @@ def statement_context(request: HttpRequest, attendee: Any, conference: Conferenc
     return {
         "attendee": attendee,
         "conference": conference,
+        "newest": found.newest,
         "balance": balance_card(found.balance, found.next_to_expire),
         "credits": [credit_row(credit) | _links(credit) for credit in listed[:PAGE]],
         "older_credits": _older(request, "credits", first_credit) if len(listed) > PAGE else "",

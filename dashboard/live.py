@@ -68,9 +68,9 @@ def mark_now(waiting: Waiting | None, page: str, newest: int | None = None) -> M
     return Mark(waiting.latest, waiting.recent, items, waiting.newest.get(page, 0) if newest is None else newest)
 
 
-def newest_for(page: str, about: str) -> int | None:
+def newest_for(page: str, about: str, conference: Conference) -> int | None:
     """Key of the newest movement that a page about an attendee shows; the frame counts for all others."""
-    return newest_entry_of(_number(about)) if page == "attendee" else None
+    return newest_entry_of(_number(about), conference) if page == "attendee" else None
 
 
 def news_since(mark: Mark, conference: Conference) -> QuerySet[HistoryEntry]:

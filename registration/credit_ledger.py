@@ -94,9 +94,9 @@ def _entry(row: Sequence[Any]) -> CreditEntry:
     return entry
 
 
-def newest_entry_of(attendee_id: int) -> int:
-    """Key of the newest movement of an attendee's credit at any conference; 0 when nothing moved."""
-    found = _newest_entry(connection.vendor).ask(who=attendee_id)
+def newest_entry_of(attendee_id: int, conference: Conference) -> int:
+    """Key of the newest movement of an attendee's credit at a conference; 0 when nothing moved."""
+    found = _newest_entry(connection.vendor).ask(who=attendee_id, where=conference.pk)
     return found[0][1] or 0 if found else 0
 
 
@@ -104,5 +104,7 @@ def newest_entry_of(attendee_id: int) -> int:
 def _newest_entry(_vendor: str) -> KeptQuery:
     # Credit by credit: asked over all of them together, the planner takes the whole table for what it has to read.
     newest = CreditEntry.objects.filter(credit=OuterRef("pk")).order_by().values("credit").annotate(key=Max("pk"))
-    credits = Credit.objects.filter(user=WHO).order_by().annotate(newest=Subquery(newest.values("key")))
+    credits = (
+        Credit.objects.filter(user=WHO, conference=WHERE).order_by().annotate(newest=Subquery(newest.values("key")))
+    )
     return KeptQuery(credits.values("user").annotate(key=Max("newest")), "user", "key")

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
 from django.utils import timezone
 
 from registration.json_rows import JSONRows, moment_of, rows_of
@@ -54,18 +54,21 @@ class Held:
     Attributes:
         balance: Where the amounts are.
         entries: The sum of all movements, which is what the newest of them left.
+        newest: Key of the newest movement; 0 when nothing moved.
         next_to_expire: The spendable credit that expires first, if any of them ever does.
     """
 
     balance: Balance
     entries: Decimal
+    newest: int
     next_to_expire: Credit | None
 
 
 def held_by(attendee: Any, conference: Conference) -> Held:
     """Say where the amounts of an attendee's credits at a conference are, in one question."""
     moved, amounts, dated = _asked(attendee, conference)
-    sums = {kind: quantize_money(amount) for kind, amount in moved}
+    sums = {kind: quantize_money(amount) for kind, amount, _newest in moved}
+    newest = max((key for *_sum, key in moved), default=0)
     available, spendable_once = map(quantize_money, amounts[0][1:] if amounts else (0, 0))
     kinds = CreditEntry.Kind
     balance = Balance(
@@ -75,11 +78,13 @@ def held_by(attendee: Any, conference: Conference) -> Held:
         expired=spendable_once - available - sums.get(kinds.EXPIRED, ZERO),
         voided=-sums.get(kinds.VOIDED, ZERO) - sums.get(kinds.RECALLED, ZERO),
     )
-    return Held(balance, sum(sums.values(), ZERO), _next(dated, conference))
+    return Held(balance, sum(sums.values(), ZERO), newest, _next(dated, conference))
 
 
 def _asked(attendee: Any, conference: Conference) -> list[list[list[Any]]]:
-    """The sums of entries by kind; what can be spent, and what is left of all that ever could; what expires next."""
+    """By kind the sum of entries and the newest; what can be spent, and what is left of all that ever could; what
+    expires next.
+    """
     ((_key, *texts),) = _account(connection.vendor).ask(who=attendee.pk, where=conference.pk)
     return [rows_of(text) for text in texts]
 
@@ -93,7 +98,9 @@ def _account(_vendor: str) -> KeptQuery:
     sums = of_attendee.values("user").annotate(available=_sum_of(spendable), left=left)
     dated = spendable.filter(expires_at__isnull=False).order_by("expires_at", "pk")[:1]
     account = Conference.objects.filter(pk=WHERE).annotate(
-        moved=JSONRows(entries.values("kind").annotate(moved=Sum("amount")), "kind", "moved"),
+        moved=JSONRows(
+            entries.values("kind").annotate(moved=Sum("amount"), newest=Max("pk")), "kind", "moved", "newest"
+        ),
         amounts=JSONRows(sums, "user", "available", "left"),
         dated=JSONRows(dated, "id", "remaining_amount", "expires_at"),
     )

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from dashboard.access import conferences_of, current_conference, put_on_desk, requires
 from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
-from dashboard.live import LivePage, newest_for
+from dashboard.live import LivePage
 from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at
 from registration.models import Conference
@@ -28,10 +28,9 @@ MOST_OPTIONS = 8
 def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one attendee at one conference."""
     attendee, conference, conferences = attendee_place(request, pk)
-    # Both before the rows, so that the page asks on from where they stand.
-    waiting_at(request, conference)
-    live = LivePage("attendee", str(pk), f"#attendee-{pk}", newest_for("attendee", str(pk)))
+    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
     context = statement_context(request, attendee, conference) | {"conferences": conferences}
+    live = LivePage("attendee", str(pk), f"#attendee-{pk}", context["newest"])
     return render(request, "dashboard/attendees/detail.html", context | {"live": live})
 
 

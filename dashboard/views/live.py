@@ -32,7 +32,7 @@ def changes(request: HttpRequest) -> HttpResponse:
     conference = _conference(request)
     page = request.GET.get("page", "")
     seen = Mark.read(request.GET.get("mark", ""))
-    now = mark_now(waiting_at(request, conference), page, newest_for(page, request.GET.get("about", "")))
+    now = mark_now(waiting_at(request, conference), page, newest_for(page, request.GET.get("about", ""), conference))
     if now == seen and not request.GET.get("again"):
         return HttpResponse(status=204)
     news = news_since(seen, conference)
@@ -127,12 +127,10 @@ def _order(request: HttpRequest, _conference: Conference, news: QuerySet[History
     return {"draws": own.exists(), "announced": told(own, request.user)}
 
 
-def _attendee(
-    request: HttpRequest, _conference: Conference, news: QuerySet[HistoryEntry], seen: Mark
-) -> dict[str, Any]:
+def _attendee(request: HttpRequest, conference: Conference, news: QuerySet[HistoryEntry], seen: Mark) -> dict[str, Any]:
     about = request.GET.get("about", "")
     own = news.filter(order__user__in=_keys([about]))
-    moved = newest_for("attendee", about) != seen.newest
+    moved = newest_for("attendee", about, conference) != seen.newest
     return {"draws": moved or own.exists(), "announced": told(own, request.user)}
 
 
