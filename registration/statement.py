@@ -82,9 +82,7 @@ def held_by(attendee: Any, conference: Conference) -> Held:
 
 
 def _asked(attendee: Any, conference: Conference) -> list[list[list[Any]]]:
-    """By kind the sum of entries and the newest; what can be spent, and what is left of all that ever could; what
-    expires next.
-    """
+    """Sums and newest entry by kind; what can be spent, and what is left of all that could; what expires next."""
     ((_key, *texts),) = _account(connection.vendor).ask(who=attendee.pk, where=conference.pk)
     return [rows_of(text) for text in texts]
 
