@@ -270,3 +270,13 @@ def test_forms_are_pages_of_their_own_without_a_script(name: str, grace_client: 
     assert "<h1" in text
     assert credit.number in text
     assert 'name="reason"' in text
+
+
+def test_an_empty_list_says_whether_there_are_others(linus_client: Client, conference: Conference) -> None:
+    whole = text_of(linus_client.get(reverse("credit_list")))
+    used = text_of(linus_client.get(reverse("credit_list"), {"state": "used"}))
+
+    assert "No credits yet" in whole
+    assert "Show all credits" not in whole
+    assert "No credit is in this state." in used
+    assert f'href="{reverse("credit_list")}">Show all credits' in used
