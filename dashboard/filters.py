@@ -56,6 +56,16 @@ class PanelField:
         return self.of.form[self.name] if self.name in self.of.base_filters else self.of.blank[self.name]
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A filter that was asked for and cannot be read, so that it narrows nothing."""
+
+    name: str
+    label: str
+    typed: str
+    error: str
+
+
 class OrderFilter(django_filters.FilterSet):
     """Search and filters of the orders list, the same for the page, its counts and the export."""
 
@@ -99,9 +109,10 @@ class OrderFilter(django_filters.FilterSet):
         """The fields of what is asked for, put together when they are first needed."""
         if not hasattr(self, "_form"):
             form = super().form
-            for field in form.fields.values():
+            for name, field in form.fields.items():
                 if isinstance(field, AmountField):
                     field.set_currency(self.conference.currency)
+                field.widget.attrs["aria-describedby"] = f"id_{name}_error"
                 field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
         built: forms.Form = self._form
         return built
@@ -127,12 +138,25 @@ class OrderFilter(django_filters.FilterSet):
     @property
     def read(self) -> dict[str, Any]:
         """What was asked, by filter, as far as it could be read."""
-        words = self._asked.get("q", "").strip()
-        if words and "\0" not in words and not self.base_filters.keys() - {"q"}:
-            return {"q": words}  # Most searches are nothing else, and any words can be read.
+        if self._is_plain_search:
+            return {"q": self._asked["q"].strip()}
         self.is_valid()
         read: dict[str, Any] = self.form.cleaned_data
         return read
+
+    @cached_property
+    def unread(self) -> list[Unread]:
+        """What was asked and could not be read."""
+        if self._is_plain_search or self.is_valid():
+            return []
+        named = ((name, str(self.form[name].label), errors) for name, errors in self.form.errors.items())
+        return [Unread(name, label, self._asked[name], str(errors[0])) for name, label, errors in named]
+
+    @property
+    def _is_plain_search(self) -> bool:
+        """Most searches ask for nothing but words, and any words can be read."""
+        words = self._asked.get("q", "").strip()
+        return bool(words) and "\0" not in words and not self.base_filters.keys() - {"q"}
 
     def search(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders in which every word occurs, as the beginning of a word or of an id at Stripe."""

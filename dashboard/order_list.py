@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
-from dashboard.filters import OrderFilter
+from dashboard.filters import OrderFilter, Unread
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
@@ -24,7 +24,8 @@ from dashboard.waiting import ask_with_frame
 from registration.models import Conference, Order
 
 CHIP_PARAMETERS = ("status", "refundable")
-FILTER_PARAMETERS = ("attention", "method", "since", "until", "least", "most")
+TYPED_PARAMETERS = ("since", "until", "least", "most")
+FILTER_PARAMETERS = ("attention", "method", *TYPED_PARAMETERS)
 OFTEN_ALIKE = ("status", "refunded_amount")
 """Columns in which a season has the same value again and again."""
 LOOKS = ("sort", "size")
@@ -64,6 +65,17 @@ class OrderList:
     def filter(self) -> OrderFilter:
         """The filters with what was asked; what cannot be read is left out and told."""
         return OrderFilter(self.asked, queryset=Order.objects.all(), conference=self.conference)
+
+    @cached_property
+    def unread(self) -> list[Unread]:
+        """What was asked and cannot be read; said above the list, for it narrows nothing."""
+        return self.filter.unread if self.asked.keys() - set(LOOKS) else []
+
+    @cached_property
+    def _narrowing(self) -> dict[str, str]:
+        """What was asked and narrows the list."""
+        left_out = {*LOOKS, *(each.name for each in self.unread)}
+        return {name: value for name, value in self.asked.items() if name not in left_out}
 
     def orders(self) -> QuerySet[Order]:
         """All that the filters leave, sorted, for the export."""
@@ -157,12 +169,18 @@ class OrderList:
     @property
     def is_narrowed(self) -> bool:
         """Whether the address asks for less than everything."""
-        return any(key not in LOOKS for key in self.asked)
+        return bool(self._narrowing)
 
     @property
     def filter_count(self) -> int:
         """How many filters of the panel are on."""
-        return sum(key in self.asked for key in FILTER_PARAMETERS)
+        return sum(key in self._narrowing for key in FILTER_PARAMETERS)
+
+    @property
+    def filter_errors(self) -> dict[str, str]:
+        """By the place below each field that is typed into, what is wrong with it; empty for what is not."""
+        errors = {each.name: each.error for each in self.unread}
+        return {f"id_{name}_error": errors.get(name, "") for name in TYPED_PARAMETERS}
 
     @property
     def elsewhere(self) -> list[dict[str, str]]:
@@ -258,7 +276,7 @@ class OrderList:
         if not self._is_searched:
             return capped_each(orders, conditions, columns), None
         # What these find is common, or found by its keys, whatever else is asked.
-        are_few = not self.asked.keys().isdisjoint(("q", "method", "attention"))
+        are_few = not self._narrowing.keys().isdisjoint(("q", "method", "attention"))
         return counted_together(orders.order_by(), conditions, columns, whole="all", are_few=are_few)
 
     @property
@@ -284,8 +302,8 @@ class OrderList:
     @property
     def _is_searched(self) -> bool:
         """Whether more than the chips narrows the list, so that no index leads to what each of them finds."""
-        return bool(self.asked.keys() - {*CHIP_PARAMETERS, *LOOKS})
+        return bool(self._narrowing.keys() - set(CHIP_PARAMETERS))
 
     @property
     def _chipped(self) -> dict[str, str]:
-        return {key: self.asked[key] for key in CHIP_PARAMETERS if key in self.asked}
+        return {key: self._narrowing[key] for key in CHIP_PARAMETERS if key in self._narrowing}

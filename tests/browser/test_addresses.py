@@ -75,6 +75,26 @@ def test_filters_of_the_panel(page: Page, another: Page, grace: Any, paid_order:
     expect(rows(page)).to_have_count(5)
 
 
+def test_a_filter_that_cannot_be_read(page: Page, grace: Any, paid_order: Order) -> None:
+    sign_in(page, grace)
+    page.locator(".filters summary").click()
+    field, button = page.get_by_label("Total from"), page.get_by_role("button", name="Show orders")
+    field.fill("abc")
+    button.click()
+    expect(page.locator("#orders [role=alert]")).to_contain_text("Total from: “abc” was left out.")
+    expect(page.locator("#id_least_error")).to_contain_text("Enter an amount like 12.50.")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_visible()
+    expect(page.locator("#filter-count")).to_be_hidden()
+    expect(rows(page)).to_have_count(4)
+
+    field.fill("100")
+    button.click()
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator("#orders [role=alert]")).to_have_count(0)
+    expect(field).to_be_hidden()
+
+
 def test_refunds(page: Page, another: Page, grace: Any, paid_order: Order) -> None:
     for state in ("succeeded", "failed", "failed"):
         paid_order.refunds.create(amount="1.00", state=state, destination="CARD")

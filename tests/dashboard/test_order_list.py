@@ -114,6 +114,48 @@ def test_an_address_nobody_meant_still_shows_a_page(grace_client: Client, order:
     assert grace_client.get(f"{reverse('order_list')}?{query}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("query", "label", "said"),
+    [
+        ("least=abc", "Total from", "Enter an amount like 12.50."),
+        ("most=1,234", "Total to", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
+        ("since=nonsense", "Placed from", "Enter a valid date."),
+        ("status=NOPE", "Status", "Select a valid choice. NOPE is not one of the available choices."),
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_said_and_is_no_filter(
+    grace_client: Client, order: Order, query: str, label: str, said: str
+) -> None:
+    response = grace_client.get(f"{reverse('order_list')}?{query}")
+
+    shown = response.context["orders"]
+    assert [(each.label, each.typed, each.error) for each in shown.unread] == [(label, query.partition("=")[2], said)]
+    assert not shown.filter_count
+    assert not shown.is_narrowed
+    assert [chip.count for chip in shown.chips][:2] == ["1", "1"]
+    page = response.content.decode()
+    assert f"{label}: “{query.partition('=')[2]}” was left out." in page
+    assert '<details class="menu filters" open>' in page
+
+
+def test_beside_one_that_cannot_be_read_the_others_count(grace_client: Client, order: Order) -> None:
+    response = grace_client.get(f"{reverse('order_list')}?least=abc&method=TERMINAL&q=lovelace")
+
+    assert response.context["orders"].filter_count == 1
+    assert references(grace_client, "least=abc&q=lovelace") == [order.reference]
+    assert references(grace_client, "least=abc&method=TERMINAL") == []
+
+
+def test_what_is_wrong_with_a_filter_comes_to_its_field_and_goes(grace_client: Client, order: Order) -> None:
+    place = '<div class="invalid-feedback" id="id_least_error" data-said hx-swap-oob="true">'
+
+    wrong = grace_client.get(f"{reverse('order_list')}?least=abc", headers=LIST).content.decode()
+    right = grace_client.get(f"{reverse('order_list')}?least=10", headers=LIST).content.decode()
+
+    assert "Enter an amount like 12.50." in wrong.partition(place)[2].partition("</div>")[0]
+    assert f"{place}</div>" in right
+
+
 def test_an_address_can_open_the_refund_panel(grace_client: Client, linus_client: Client, new_order: NewOrder) -> None:
     order = new_order(paid="10.00")
     address = f"{reverse('order_list')}?refund={order.reference}"
