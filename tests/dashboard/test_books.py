@@ -64,6 +64,9 @@ def test_this_month_is_shown_unless_another_period_is_asked_for(grace_client: Cl
     assert 'aria-current="true">This month' in shown
     assert "From the beginning up to now" in everything
     assert "From the beginning up to now" in nonsense
+    assert "From: “2026-99-99” was left out." in nonsense
+    assert "Up to: “x” was left out." in nonsense
+    assert "was left out" not in shown + everything
 
 
 def test_two_days_name_one_period_whichever_stands_first(grace_client: Client, season: Order) -> None:
