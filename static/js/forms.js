@@ -1,5 +1,13 @@
 // Submitting: once only, with the button saying so, and by Ctrl or Command + Enter.
-const isStopped = (button) => button?.getAttribute("aria-disabled") === "true";
+// What was typed since the last preview may have mended it: only the server knows, and looks again at whatever is sent.
+const unread = new WeakSet();
+const isBusy = (button) => "was" in button.dataset;
+const isStopped = (button) => button?.getAttribute("aria-disabled") === "true" && (isBusy(button) || !unread.has(button.form));
+
+document.addEventListener("input", (event) => { if (event.target.form) unread.add(event.target.form); });
+document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+  if (target.id === "preview") unread.delete(target.closest("form"));
+});
 
 // Before htmx hears of it: a button that may not be pressed sends nothing.
 document.addEventListener("submit", (event) => {

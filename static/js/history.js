@@ -14,10 +14,13 @@ function withoutPanel() {
 }
 
 function step({ panel, opener }) {
-  const url = new URL(location.href);
+  const below = plain(location.href);
+  // Going back to a place on the page would take the focus there, away from what opened the panel.
+  if (location.hash) history.replaceState(history.state, "", below);
+  const url = new URL(below);
   const order = drawer.querySelector("[data-order]")?.dataset.order;
   if (order) url.searchParams.set("refund", order);
-  history.pushState({ panel, opener, below: location.href }, "", url);
+  history.pushState({ panel, opener, below }, "", url);
 }
 
 function leave(then = null) {
