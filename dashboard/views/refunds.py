@@ -32,13 +32,14 @@ from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
-from registration.models.refund import OVER, RESERVING, State
+from registration.models.refund import OVER, RESERVING
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
 from registration.services.errors import RefundError, RefundOutcome, StaleBalance
 from registration.services.manual import confirm_manual
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.retries import failed_before, left_to_try
 from registration.services.surplus import TOO_MUCH, left_for
 
 KEPT_WHEN_STALE = ("destination", "reason", "note", "fee_kind", "fee_amount", "fee_percent", "retry_of", "item")
@@ -230,11 +231,13 @@ def _asked_for(query: QueryDict, order: Order) -> dict[str, Any]:
 
 
 def _for_item(order: Order, key: str) -> dict[str, Any]:
-    """What is left at this moment of the money that an item is about; after a failure, as another try of that one."""
+    """What is left at this moment of the money that an item is about; after a failure first what failed, once more."""
     items = order.open_items.filter(kind__in=TOO_MUCH).select_related("refund", "payment")
     item = get_object_or_404(items, pk=key if key.isdecimal() else 0)
-    again = item.refund_id if item.refund is not None and item.refund.state == State.FAILED else None
-    return {"mode": CUSTOM, "amount": left_for(item, order), "retry_of": again, "item": item.pk}
+    failed = failed_before(item.refund) if item.refund is not None else None
+    left = left_for(item, order)
+    amount = left if failed is None else min(left, left_to_try(failed))
+    return {"mode": CUSTOM, "amount": amount, "retry_of": failed and failed.pk, "item": item.pk}
 
 
 def _sent_before(order: Order, nonce: str) -> Refund | None:

@@ -61,7 +61,7 @@ def decide(
             refund = _write_refund(fresh, plan, columns | waits, line_amounts)
             if for_item is not None:
                 note_refund(for_item, refund)
-            _set_going(fresh, refund, plan)
+            _set_going(fresh, refund, plan, for_item)
     except IntegrityError as error:
         raise _explained(error, columns["nonce"]) from error
     return refund
@@ -144,11 +144,12 @@ def _write_refund(
     return refund
 
 
-def _set_going(order: Order, refund: Refund, plan: RefundPlan) -> None:
+def _set_going(order: Order, refund: Refund, plan: RefundPlan, for_item: OpenItem | None) -> None:
     """Write the decision into the history, and hand it to whoever is next."""
     is_proposal = refund.state == State.AWAITING_APPROVAL
     kind = "refund_proposed" if is_proposal else "refund_requested"
-    record(order, kind, actor=refund.requested_by, refund=refund, facts=_request_facts(order, refund, plan))
+    facts = _request_facts(order, refund, plan) | ({"for_kind": for_item.kind} if for_item is not None else {})
+    record(order, kind, actor=refund.requested_by, refund=refund, facts=facts)
     if is_proposal:
         ask_for_approval(order, refund)
     elif not refund.is_held:

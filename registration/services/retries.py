@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import OVER
+from registration.models.refund import OVER, State
 from registration.money import ZERO, format_money
 from registration.said import Said, say
 from registration.services.errors import RefundError
@@ -57,6 +57,13 @@ def was_tried_again(failed: Refund) -> bool:
 def left_to_try(failed: Refund) -> Decimal:
     """How much of a failed refund, and of all that tried the same money, nobody has and nothing is sending."""
     return _left_of(family_of(failed))
+
+
+def failed_before(refund: Refund) -> Refund | None:
+    """The newest that failed of a refund and all that tried the same money, while something of it is left to try."""
+    family = family_of(refund)
+    failed = (each for each in reversed(family) if each.state == State.FAILED)
+    return next(failed, None) if _left_of(family) else None
 
 
 def is_one_too_many(retry: Refund) -> bool:

@@ -101,7 +101,8 @@ def why_surplus_is_gone(order: Order, refund: Refund) -> str:
         order: Locked by the caller.
         refund: One that nothing was sent of.
     """
-    is_for_surplus = OpenItem.objects.filter(kind=Kind.OVERPAID, order=order, refund=refund).exists()
+    # The item itself names only the last of several refunds.
+    is_for_surplus = refund.history.filter(facts__for_kind=Kind.OVERPAID).exists()
     if not is_for_surplus or order.refundable_amount >= order.total:
         return ""
     return _("Other refunds took what was paid too much since, so this would pay back the order itself.")

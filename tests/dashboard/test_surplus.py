@@ -203,6 +203,23 @@ def test_after_a_failure_the_item_tries_that_refund_again(
     assert str(item.resolution) == "It went back."
 
 
+@pytest.mark.trap(11, 29)
+def test_what_a_partial_retry_left_of_a_failure_is_tried_by_the_item_as_well(
+    grace_client: Client, overpaid: Order, item: OpenItem
+) -> None:
+    failed = reserve(overpaid, "50.00", State.FAILED)
+    retry = reserve(overpaid, "20.00", State.SUCCEEDED)
+    retry.retry_of = failed
+    retry.save()
+    item.refund = retry
+    item.save()
+
+    page = text_of(grace_client.get(link(item)))
+
+    assert f'name="retry_of" value="{failed.pk}"' in page
+    assert 'value="30.00"' in page
+
+
 @pytest.mark.trap(21, 30)
 def test_what_was_paid_late_goes_back_from_its_own_payment(
     grace_client: Client, overpaid: Order, sandbox: "SandboxServer"
@@ -237,14 +254,14 @@ def test_two_at_once_pay_the_surplus_back_once(overpaid: Order, item: OpenItem) 
     assert overpaid.status == Order.Status.PARTIALLY_REFUNDED
 
 
-def proposed(item: OpenItem, sam: Any) -> Refund:
-    """All of the surplus, above what support may refund alone."""
+def proposed(item: OpenItem, sam: Any, *, amount: str = "80.00") -> Refund:
+    """All of the surplus if nothing else is said, above what support may refund alone."""
     assert item.order is not None
     item.order.conference.support_refund_limit = Decimal("50.00")
     item.order.conference.save()
     with pytest.raises(RefundProposed) as raised:
         RefundService.create_refund(
-            item.order, amount=Decimal("80.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
+            item.order, amount=Decimal(amount), destination=CARD, staff_user=sam, propose=True, for_item=item
         )
     return raised.value.refund
 
@@ -262,6 +279,23 @@ def test_a_proposal_whose_surplus_went_back_meanwhile_is_not_approved(
     overpaid.refresh_from_db()
     assert other.refund is not None
     assert (overpaid.refunded_amount, overpaid.reserved_amount) == (Decimal("30.00"), Decimal("80.00"))
+
+
+@pytest.mark.trap(50)
+def test_a_proposal_is_checked_again_also_after_another_refund_for_the_same_item(
+    grace: Any, sam: Any, overpaid: Order, item: OpenItem
+) -> None:
+    first = proposed(item, sam, amount="60.00")
+    RefundService.create_refund(
+        overpaid, amount=Decimal("20.00"), destination=CARD, staff_user=sam, propose=True, for_item=item
+    )
+    RefundService.create_refund(overpaid, amount=Decimal("30.00"), destination=CARD, staff_user=grace)
+
+    with pytest.raises(RefundError, match="would pay back the order itself. Reject this proposal."):
+        approve_refund(first, staff_user=grace)
+
+    first.refresh_from_db()
+    assert first.state == State.AWAITING_APPROVAL
 
 
 @pytest.mark.trap(50)
