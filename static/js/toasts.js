@@ -36,6 +36,21 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("close", goHome, true);
 
+// Nobody should type, or press, beneath a toast: they go to the other end of the page while they would cover the focus.
+function stepAside() {
+  toasts.removeAttribute("data-aside");
+  const focus = document.activeElement;
+  if (!toasts.childElementCount || focus === document.body || toasts.contains(focus)) return;
+  const [over, under] = [toasts.getBoundingClientRect(), focus.getBoundingClientRect()];
+  const apart = over.bottom <= under.top || under.bottom <= over.top || over.right <= under.left || under.right <= over.left;
+  toasts.toggleAttribute("data-aside", !apart);
+}
+
+if (toasts) {
+  new MutationObserver(stepAside).observe(toasts, { childList: true, subtree: true });
+  for (const name of ["focusin", "scrollend"]) document.addEventListener(name, stepAside);
+}
+
 function say(name) {
   const template = document.getElementById(`toast-${name}`);
   if (!toasts || !template || toasts.querySelector(`[data-name="${name}"]`)) return;

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from registration.models import Conference, Order, Refund
 from tests.browser.steps import (
@@ -133,6 +133,33 @@ def test_another_page_of_the_desk_goes_on_counting(
     expect(page.locator("#toasts")).to_contain_text("€25.00 refund sent to Stripe", timeout=15_000)
     expect(page.locator("#order-refunds")).to_contain_text("Sent to the attendee's bank")
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
+
+
+def test_on_a_phone_the_toast_steps_aside_for_who_types(
+    page: Page, grace: Any, paid_order: Order, conference: Conference
+) -> None:
+    seconds(conference, 60)
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, grace)
+    send(page, paid_order)
+    page.goto(f"/orders/{paid_order.reference}/")
+    toasts, note = page.locator("#toasts"), page.locator("#id_note")
+    note.evaluate("note => scrollTo(0, note.getBoundingClientRect().bottom + scrollY - innerHeight + 80)")
+    assert covers(toasts, note)
+
+    note.focus()
+    note.press_sequentially("Called")
+
+    assert not covers(toasts, note)
+    expect(toasts.get_by_role("button", name="Undo")).to_be_in_viewport()
+
+
+def covers(over: Locator, under: Locator) -> bool:
+    """Whether one lies over a part of the other; both are as wide as the page."""
+    first, second = over.bounding_box(), under.bounding_box()
+    assert first is not None
+    assert second is not None
+    return first["y"] < second["y"] + second["height"] and second["y"] < first["y"] + first["height"]
 
 
 def test_the_tab_is_closed_and_the_worker_sends(
