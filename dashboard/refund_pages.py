@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from dashboard.forms.refund import ManualForm
+from dashboard.forms.manual import ManualForm
 from dashboard.held import held
 from dashboard.names import attendee_name
 from dashboard.order_callouts import TOLD_IN_FULL

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.fields import AmountField, PercentField
-from registration.models import OpenItem, Order, Refund, RefundPart, RefundReason
+from registration.models import OpenItem, Order, Refund, RefundReason
 from registration.money import ZERO, format_money
 from registration.said import reason_in_words
 from registration.services.duplicates import Similar, is_repeat, similar_refunds
@@ -26,6 +26,17 @@ format_html_lazy = lazy(format_html, SafeString)
 FULL, ITEMS, CUSTOM = "full", "items", "custom"
 FIXED, PERCENT = "fixed", "percent"
 RELOAD = _("This form is no longer complete. Close it and open it again.")
+
+
+class AmountSeenField(forms.DecimalField):
+    """An amount that the operator saw, sent along with the form."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self) -> None:
+        """Take what the form itself wrote, and nothing else."""
+        messages = {"required": RELOAD, "invalid": RELOAD}
+        super().__init__(max_digits=12, decimal_places=2, min_value=ZERO, error_messages=messages)
 
 
 class RefundForm(forms.Form):
@@ -58,20 +69,8 @@ class RefundForm(forms.Form):
         help_text=_("Staff only. Goes to the timeline and the audit log."),
     )
     nonce = forms.UUIDField(widget=forms.HiddenInput, error_messages={"required": RELOAD, "invalid": RELOAD})
-    balance_seen = forms.DecimalField(
-        max_digits=12,
-        decimal_places=2,
-        min_value=ZERO,
-        widget=forms.HiddenInput,
-        error_messages={"required": RELOAD, "invalid": RELOAD},
-    )
-    full_amount = forms.DecimalField(
-        max_digits=12,
-        decimal_places=2,
-        min_value=ZERO,
-        widget=forms.HiddenInput,
-        error_messages={"required": RELOAD, "invalid": RELOAD},
-    )
+    balance_seen = AmountSeenField()
+    full_amount = AmountSeenField()
     retry_of = forms.IntegerField(required=False, widget=forms.HiddenInput)
     item = forms.IntegerField(required=False, widget=forms.HiddenInput, error_messages={"invalid": RELOAD})
     """The open item about money paid too much that it is for; no more than what is left of that goes back."""
@@ -334,19 +333,3 @@ class RefundForm(forms.Form):
             "retry_of": self.again,
             "for_item": self.for_item,
         }
-
-
-class ManualForm(forms.Form):
-    """The reference that finds a transfer again at the bank."""
-
-    reference = forms.CharField(
-        max_length=100,
-        label=_("Reference of the transfer"),
-        error_messages={"required": _("Enter the reference of the transfer.")},
-    )
-
-    def __init__(self, *args: Any, part: RefundPart, **options: Any) -> None:
-        """Give each part's field its own id: one page may show several."""
-        options["auto_id"] = f"id_part_{part.pk}_%s"
-        super().__init__(*args, **options)
-        self.part = part

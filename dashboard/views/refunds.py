@@ -16,7 +16,8 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
-from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, ManualForm, RefundForm
+from dashboard.forms.manual import ManualForm
+from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, RefundForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refund_again import opening_values
 from dashboard.refund_outcome import (

@@ -1,0 +1,24 @@
+"""The form that ticks off what somebody paid back by hand."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from registration.models import RefundPart
+
+
+class ManualForm(forms.Form):
+    """The reference that finds a transfer again at the bank."""
+
+    reference = forms.CharField(
+        max_length=100,
+        label=_("Reference of the transfer"),
+        error_messages={"required": _("Enter the reference of the transfer.")},
+    )
+
+    def __init__(self, *args: Any, part: RefundPart, **options: Any) -> None:
+        """Give each part's field its own id: one page may show several."""
+        options["auto_id"] = f"id_part_{part.pk}_%s"
+        super().__init__(*args, **options)
+        self.part = part
