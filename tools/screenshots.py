@@ -16,9 +16,12 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "screenshots"
+UNFINISHED = ROOT / "var" / "screenshots"
+"""A run that fails leaves the pictures of the last one as they were."""
 VIEWS = {"1440-light": (1440, 900), "390-light": (390, 844)}
 MORE_VIEWS = {"1440-dark": (1440, 900), "820-light": (820, 1000)}
 PASSWORD = "refund-desk"  # noqa: S105 - printed by the demo; nothing else knows it.
@@ -46,8 +49,8 @@ def selected(page: Page) -> None:
 
 
 def refund(page: Page, row: int = 0) -> None:
-    """The refund panel over the list."""
-    page.goto("/orders/?refundable=true")
+    """The refund panel over the list, of an order paid by card: others have no way back to be chosen."""
+    page.goto("/orders/?refundable=true&method=STRIPE")
     page.locator("a[id^=refund-]:visible").nth(row).click()
     page.wait_for_selector("dialog[open] #preview")
 
@@ -72,13 +75,13 @@ def goodwill(page: Page) -> None:
 def too_much(page: Page) -> None:
     """More than is left."""
     custom(page, "99999")
-    page.wait_for_selector("#preview .invalid-feedback")
+    page.wait_for_selector("#id_amount_error:not(:empty)")
 
 
 def sent(page: Page) -> None:
     """A refund just sent, which can be undone for a moment."""
     # Another row for each width: a second refund of the same order would be asked about.
-    custom(page, "5", row=len(list(TARGET.glob("refund-sent-*"))) + 2)
+    custom(page, "5", row=len(list(UNFINISHED.glob("refund-sent-*"))) + 2)
     page.locator("#id_amount").press("Control+Enter")
     page.wait_for_selector(".toast")
 
@@ -158,8 +161,8 @@ def main() -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         sys.exit("No Chromium on this machine; install the chromium package.")
-    shutil.rmtree(TARGET, ignore_errors=True)
-    TARGET.mkdir(parents=True)
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
+    UNFINISHED.mkdir(parents=True)
     with demo() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         for view, size in (VIEWS | MORE_VIEWS).items():
@@ -168,6 +171,8 @@ def main() -> None:
                 if shown is screens or user == "finance":
                     take(browser, address, view, size, user, shown)
         browser.close()
+    shutil.rmtree(TARGET, ignore_errors=True)
+    UNFINISHED.rename(TARGET)
 
 
 @contextmanager
@@ -205,8 +210,12 @@ def take(
         sign_in(page, user, PASSWORD)
         page.wait_for_url("**/orders/**")
     for name, look in screens.items():
-        look(page)
-        keep(page.screenshot(), TARGET / f"{name}-{view}.png")
+        try:
+            look(page)
+        except PlaywrightError as error:
+            keep(page.screenshot(), UNFINISHED / f"{name}-{view}.failed.png")
+            raise SystemExit(f"{name}-{view} did not come up at {page.url}: {error}") from error
+        keep(page.screenshot(), UNFINISHED / f"{name}-{view}.png")
     context.close()
 
 
