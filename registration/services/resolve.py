@@ -21,7 +21,7 @@ from registration.models.refund import State
 from registration.services.sending import send_part
 from registration.services.settle import apply_snapshot
 from registration.services.shortage import keep_shortage
-from registration.services.undo import release_refund, send_due
+from registration.services.undo import end_late_retry, release_refund, send_due
 from registration.stripe_gateway import StripeProblem, gateway_for
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,10 @@ def _claim(one: QuerySet[RefundPart]) -> bool:
 def _ask(key: int) -> str:
     """Send or look up one leased part; what goes wrong with it is logged and does not hold up the others."""
     try:
-        send_part(RefundPart(pk=key))
+        part = RefundPart.objects.select_related("refund").get(pk=key)
+        if part.sent_at is None and part.refund.retry_of_id is not None:
+            end_late_retry(part)
+        send_part(part)
     except Exception:
         logger.exception("refund_part_not_resolved part=%s", key)
     part = RefundPart.objects.get(pk=key)

@@ -18,7 +18,7 @@ from registration.services.errors import RefundError
 from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.open_items import close_items
-from registration.services.retries import reopen_failures
+from registration.services.retries import is_one_too_many, reopen_failures
 from registration.services.sending import send_part
 from registration.services.settle import fail_unsent, settle_order
 from registration.services.still_possible import why_not_any_more
@@ -82,6 +82,19 @@ def release_refund(refund: Refund) -> Refund:
             else:
                 begin(order, fresh)
     return send_refund(fresh)
+
+
+def end_late_retry(part: RefundPart) -> None:
+    """End a retry that a crash kept from Stripe, when what it tries again has reached the attendee meanwhile.
+
+    Whoever marks a part as sent waits for its lock, and finds it ended; what is marked already is left alone.
+    """
+    with transaction.atomic():
+        order, fresh = lock(part.refund)
+        parts = list(RefundPart.objects.select_for_update(no_key=True).filter(refund=fresh).order_by("pk"))
+        is_unsent = all(each.state == State.REQUESTED and each.sent_at is None for each in parts)
+        if is_unsent and not fresh.is_held and is_one_too_many(fresh):
+            fail_unsent(order, fresh, say("refunded_meanwhile"))
 
 
 def send_refund(refund: Refund) -> Refund:

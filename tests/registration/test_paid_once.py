@@ -16,11 +16,11 @@ from registration.services.events import process
 from registration.services.external import apply_refund
 from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
-from registration.services.resolve import resolve_refund
+from registration.services.resolve import resolve_open, resolve_refund
 from registration.services.retries import left_to_try
 from registration.services.settle import move_part
 from registration.services.twice import take_credit_back
-from registration.services.undo import release_refund, undo_refund
+from registration.services.undo import end_late_retry, release_refund, undo_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_conference, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, refunds_at_stripe
@@ -251,6 +251,43 @@ def test_a_retry_that_waits_is_not_sent_when_the_first_turns_up(
         assert release_refund(retry).state == State.FAILED
     assert len(refunds_at_stripe(sandbox, order)) == 1
     assert_books_agree()
+
+
+@pytest.fixture
+def unsent_retry(order: Order, never_received: Refund) -> Refund:
+    """40.00 of it tried again, from the other card, by a process that ended before it could ask Stripe."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("registration.services.refund.send_part", lambda part: part)
+        return refund(order, "40.00", retry_of=never_received, payment=order.payments.get(amount="40.00"))
+
+
+@pytest.mark.trap(3, 4)
+@pytest.mark.parametrize("turns_up", [True, False])
+def test_a_retry_that_a_crash_kept_from_stripe_is_sent_unless_the_first_turned_up(
+    sandbox: "SandboxServer", order: Order, never_received: Refund, unsent_retry: Refund, turns_up: bool
+) -> None:
+    if turns_up:
+        turn_up(sandbox, never_received)
+
+    resolve_open(at_once=True)
+
+    unsent_retry.refresh_from_db()
+    assert unsent_retry.state == (State.FAILED if turns_up else State.SUCCEEDED)
+    assert str(unsent_retry.refusal) == ("The same money was refunded at Stripe meanwhile." if turns_up else "")
+    assert len(refunds_at_stripe(sandbox, order)) == 1
+    assert_books_agree()
+
+
+@pytest.mark.trap(3, 4)
+def test_a_retry_that_is_being_sent_is_left_to_who_sends_it(
+    sandbox: "SandboxServer", never_received: Refund, unsent_retry: Refund
+) -> None:
+    turn_up(sandbox, never_received)
+    unsent_retry.parts.update(sent_at=timezone.now())
+
+    end_late_retry(unsent_retry.parts.get())
+
+    assert unsent_retry.parts.get().state == State.REQUESTED
 
 
 @pytest.mark.trap(11)
