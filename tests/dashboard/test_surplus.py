@@ -66,6 +66,8 @@ def test_the_link_names_the_item_and_the_form_opens_with_what_is_left(
     assert 'value="30.00"' in page
     assert f'name="item" value="{item.pk}"' in page
     assert 'name="full_amount" value="30.00"' in page
+    assert "Left of what was paid too much: €30.00" in page
+    assert "Refundable on this order" not in page
 
 
 @pytest.mark.parametrize("key", ["0", "-1", "NaN", "٣", "99999", "1e400"])
