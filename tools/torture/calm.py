@@ -90,6 +90,11 @@ def open_parts(conference: Conference) -> QuerySet[RefundPart]:
     return RefundPart.objects.filter(refund__order__conference=conference, state__in=OPEN, channel="STRIPE")
 
 
+def held_refunds(conference: Conference) -> QuerySet[Refund]:
+    """Refunds that can still be undone, or that nobody sent since."""
+    return Refund.objects.filter(order__conference=conference, hold_until__isnull=False)
+
+
 def wait_until_idle(sandbox: Sandbox) -> None:
     """Let what is on its way to Stripe get there."""
     until = time.monotonic() + QUIET_WITHIN_SECONDS
@@ -108,7 +113,9 @@ def become_quiet(conference: Conference, sandbox: Sandbox) -> list[str]:
     """Resolve and process until nothing is open, queued or on its way; what still is when the time is over."""
     until = time.monotonic() + QUIET_WITHIN_SECONDS
     while True:
-        done: Counter[str] = resolve_open(at_once=True) if open_parts(conference).exists() else Counter()
+        # What is held has a part that Stripe must be asked about, or goes to credit alone.
+        is_open = open_parts(conference).exists() or held_refunds(conference).exists()
+        done: Counter[str] = resolve_open(at_once=True) if is_open else Counter()
         stored = StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.STORED)
         stored.update(next_attempt_at=timezone.now())
         process_due()
@@ -123,11 +130,10 @@ def become_quiet(conference: Conference, sandbox: Sandbox) -> list[str]:
 def unrest(conference: Conference, sandbox: Sandbox) -> list[str]:
     """What is still open, queued or on its way."""
     stored = StripeEvent.objects.filter(conference=conference, state=StripeEvent.State.STORED)
-    held = Refund.objects.filter(order__conference=conference, hold_until__isnull=False)
     waiting = sandbox.waiting()
     return [
         *(f"{event} is stored, {event.attempts} attempts: {event.last_error}" for event in stored),
-        *(f"{refund} is held until {refund.hold_until}, {refund.state}" for refund in held),
+        *(f"{refund} is held until {refund.hold_until}, {refund.state}" for refund in held_refunds(conference)),
         *(
             f"part {part.pk} is {part.state}, {part.checks} checks, sent {part.sent_at}: {part.last_problem}"
             for part in open_parts(conference)
