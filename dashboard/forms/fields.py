@@ -22,7 +22,7 @@ SPACE = "[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]?"
 SIGNED = re.compile(rf"(?:({SIGN}){SPACE})?(.*?)(?:{SPACE}({SIGN}))?", re.DOTALL)
 """An amount with the sign or the code of a currency before it, behind it, or both."""
 BELOW_ZERO = re.compile(r"[-\N{EN DASH}\N{MINUS SIGN}].*[0-9].*", re.DOTALL)
-PERCENT = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,2})?")
+PERCENT = re.compile(rf"([0-9]{{1,3}}(?:[.,][0-9]{{1,2}})?)(?:{SPACE}%)?")
 
 
 def typed(amount: Decimal, currency: str) -> str:
@@ -115,7 +115,7 @@ class AmountField(forms.CharField):
 
 
 class PercentField(forms.CharField):
-    """A share from 0.01 to 100 per cent, typed as ``10`` or ``12.5``."""
+    """A share from 0.01 to 100 per cent, typed as ``10``, ``12.5`` or ``10 %``."""
 
     default_error_messages = {
         "required": _("Enter a percentage like 10."),
@@ -136,7 +136,8 @@ class PercentField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        percent = Decimal(text.replace(",", ".")) if PERCENT.fullmatch(text) else Decimal(0)
+        match = PERCENT.fullmatch(text)
+        percent = Decimal(match[1].replace(",", ".")) if match else Decimal(0)
         if not 0 < percent <= 100:
             raise ValidationError(self.error_messages["percent"], code="percent")
         return percent

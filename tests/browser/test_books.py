@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from registration.models import Order
+from registration.models import Conference, Order
 from registration.services.refund import RefundService
 from tests.browser.steps import sign_in
+from tests.cast import make_order
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -31,3 +32,13 @@ def test_a_phone_shows_every_figure(page: Page, grace: Any, paid_order: Order, a
         assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == (
             f'"{cell.get_attribute("data-label")}"'
         )
+
+
+def test_a_phone_cuts_no_figure_off(page: Page, grace: Any, conference: Conference, linnea: Any) -> None:
+    make_order(conference, linnea, paid="9321071086.95")
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, grace)
+    page.goto("/books/")
+
+    closing = page.locator("table.stacks tbody tr", has_text="9,321,071,086.95").first.locator("td").last
+    assert closing.evaluate("cell => cell.scrollWidth <= cell.clientWidth")

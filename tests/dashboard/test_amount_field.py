@@ -203,12 +203,22 @@ def test_refused_text_stays_in_the_form() -> None:
     assert 'type="text"' in str(form["amount"])
 
 
-@pytest.mark.parametrize(("text", "percent"), [("10", "10"), ("12.5", "12.5"), ("12,5", "12.5"), ("100", "100")])
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        ("10", "10"),
+        ("12.5", "12.5"),
+        ("12,5", "12.5"),
+        ("100", "100"),
+        ("10%", "10"),
+        ("12,5\N{NO-BREAK SPACE}%", "12.5"),
+    ],
+)
 def test_percentage_is_understood(text: str, percent: str) -> None:
     assert PercentField().clean(text) == Decimal(percent)
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "100.01", "101", "1e1", "ten", "10%", "12.505"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "100.01", "101", "1e1", "ten", "%", "%10", "10%%", "12.505"])
 def test_other_percentages_are_told_what_to_type(text: str) -> None:
     with pytest.raises(forms.ValidationError, match=r"Enter a percentage like 10\."):
         PercentField().clean(text)
