@@ -102,18 +102,21 @@ def _refunds(request: HttpRequest, conference: Conference, news: QuerySet[Histor
 
 
 def _attention(
-    request: HttpRequest, conference: Conference, _news: QuerySet[HistoryEntry], seen: Mark
+    request: HttpRequest, conference: Conference, news: QuerySet[HistoryEntry], seen: Mark
 ) -> dict[str, Any]:
     waiting = OpenItem.objects.unresolved().filter(conference=conference)
     kind = request.GET.get("kind", "")
     of_kind = waiting.filter(kind=kind) if kind in OpenItem.Kind.values else waiting
-    settled = Q(resolved_at__isnull=False) | Q(pk__in=_keys(_shown(request, "item-", "again")))
-    items = OpenItem.objects.filter(conference=conference, pk__in=_keys(_shown(request, "item-"))).filter(settled)
+    # What an item says and offers follows the refunds of its order: one proposed, taken back or rejected meanwhile.
+    moved = Q(resolved_at__isnull=False) | Q(order__in=news.values("order"))
+    changed = moved | Q(pk__in=_keys(_shown(request, "item-", "again")))
+    items = OpenItem.objects.filter(conference=conference, pk__in=_keys(_shown(request, "item-"))).filter(changed)
     fresh = _count_new(of_kind, seen)
     return {
         "items": [
             attention_pages.item_context(request, item) for item in items.select_related(*attention_pages.RELATED)
         ],
+        "kind": kind,
         "chips": attention_pages.chips(waiting, kind),
         "fresh": _fresh(fresh, ngettext("%(count)s more waits", "%(count)s more wait", fresh)),
         "fresh_url": attention_pages.first_url(kind),

@@ -158,6 +158,29 @@ def test_an_item_that_a_colleague_settled_says_so_in_place(linus_client: Client,
     assert 'id="waiting-chips"' in told
 
 
+def test_an_item_follows_the_refunds_of_its_order(
+    grace_client: Client, order: Order, new_order: Callable[..., Order], grace: Any
+) -> None:
+    here, elsewhere = (
+        OpenItem.objects.create(
+            conference=each.conference,
+            order=each,
+            kind=OpenItem.Kind.DISPUTED,
+            subject=subject,
+            facts={"amount": "5.00"},
+        )
+        for each, subject in ((order, "dp_1"), (new_order(paid="9.00"), "dp_2"))
+    )
+    window = Window(grace_client, order.conference, "attention", kind="DISPUTED")
+    refund(order, staff_user=grace)
+
+    told = window.ask(f"item-{here.pk}", f"item-{elsewhere.pk}") or ""
+
+    assert f'id="item-{here.pk}" data-row hx-swap-oob="true"' in told
+    assert 'name="kind" value="DISPUTED"' in told
+    assert f'id="item-{elsewhere.pk}"' not in told
+
+
 def test_the_page_of_an_order_is_told_to_draw_itself(
     linus_client: Client, order: Order, new_order: Callable[..., Order]
 ) -> None:
