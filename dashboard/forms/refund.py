@@ -18,7 +18,7 @@ from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
 from registration.services.planner import RefundPlan, blocked_reason, fee_from_percent, plan_refund, refund_ceiling
-from registration.services.retries import check_retry
+from registration.services.retries import check_retry, most_to_try
 from registration.services.surplus import TOO_MUCH, check_for_item, left_for, payment_of, why_nothing_left
 
 Destination = Refund.Destination
@@ -85,7 +85,9 @@ class RefundForm(forms.Form):
         self.for_item = self._item_named(self["item"].value())
         if self.for_item is not None:
             self.ceiling = min(self.ceiling, left_for(self.for_item, order))
-            self.initial["full_amount"] = self.ceiling
+        if self.again is not None and (most := most_to_try(self.again)) is not None:
+            self.ceiling = min(self.ceiling, most)
+        self.initial["full_amount"] = self.ceiling
         for name in ("amount", "fee_amount", "credit_amount"):
             self.fields[name].set_currency(order.currency)  # type: ignore[attr-defined]
         for name in ("amount", "fee_amount", "fee_percent", "credit_amount"):

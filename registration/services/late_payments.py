@@ -127,8 +127,9 @@ def arrived_at(snapshot: IntentSnapshot) -> datetime:
 
 
 def show(kind: str, order: Order, payment: Payment, snapshot: IntentSnapshot) -> None:
-    """Open an item; what is owed back is what was paid above the total, or all of it when the order had ended."""
-    surplus = payment.amount if kind == OpenItem.Kind.PAID_LATE else order.paid_amount - order.total
+    """Open an item; what is owed back of a payment is what it brought above the total, or all after the order's end."""
+    late = kind == OpenItem.Kind.PAID_LATE
+    surplus = payment.amount if late else min(payment.amount, order.paid_amount - order.total)
     open_item_once(
         kind,
         f"payment:{payment.pk}",

@@ -72,9 +72,9 @@ def _warnings(order: Order, found: Found, arrives: Decimal) -> list[str]:
     values = {"order": order.reference, "status": order.get_status_display()}
     if order.status in ENDED_ORDERS and arrives:
         said.append(_("%(order)s has ended (%(status)s): all that arrived is then owed back, as paid late.") % values)
-    elif arrives and (over := order.paid_amount + arrives - order.total) > ZERO:
+    elif arrives and (over := min(arrives, order.paid_amount + arrives - order.total)) > ZERO:
         amount = format_money(over, order.currency)
-        said.append(_("With this, %(order)s is paid %(amount)s above its total.") % (values | {"amount": amount}))
+        said.append(_("%(amount)s of this comes on top of the total of %(order)s.") % (values | {"amount": amount}))
     if found.intent is not None and not arrives and known_payment(order.conference, found) is None:
         amount = format_money(found.intent.amount, order.currency)
         said.append(

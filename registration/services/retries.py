@@ -54,6 +54,12 @@ def was_tried_again(failed: Refund) -> bool:
     return bool(_alive(family)) and not _left_of(family)
 
 
+def most_to_try(failed: Refund) -> Decimal | None:
+    """The most that another retry may ask for, once others took some of it on themselves; ``None`` before that."""
+    family = family_of(failed)
+    return _left_of(family) if _alive(family) else None
+
+
 def left_to_try(failed: Refund) -> Decimal:
     """How much of a failed refund, and of all that tried the same money, nobody has and nothing is sending."""
     return _left_of(family_of(failed))

@@ -126,7 +126,7 @@ def test_an_order_that_changed_since_is_looked_at_again(
 @pytest.mark.parametrize(
     ("status", "paid", "says"),
     [
-        (Order.Status.PAID, "80.00", "is paid €50.00 above its total."),
+        (Order.Status.PAID, "80.00", "€50.00 of this comes on top of the total of "),
         (Order.Status.CANCELLED, "", "has ended (Cancelled)"),
     ],
 )

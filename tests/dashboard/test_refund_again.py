@@ -95,9 +95,11 @@ def test_it_opens_with_what_is_left_and_takes_no_more(
 
     assert "€10.00 of it is left to try." in html
     assert 'value="10.00"' in html
+    assert "Refundable this time: €10.00" in html
+    assert "Full €10.00" in " ".join(text_of(grace_client.get(refund_url(card_order), {"retry_of": failed.pk})).split())
     assert refused.status_code == 422
     assert '<a href="#id_amount">' in refused.content.decode()
-    assert "at most €10.00 of it is left to try" in text_of(refused)
+    assert "€10.01 is €0.01 more than can be refunded. Enter €10.00 or less." in text_of(refused)
     form |= {"amount": "10.00"}
     assert grace_client.post(refund_url(card_order), form).status_code == 302
 

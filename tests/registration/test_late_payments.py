@@ -118,6 +118,24 @@ def test_more_than_the_total_is_overpaid(conference: Conference, sandbox: "Sandb
 
     item = OpenItem.objects.unresolved().get()
     assert (item.kind, item.facts["amount"]) == ("OVERPAID", "100.00")
+
+
+def test_a_second_payment_too_many_is_an_item_over_what_it_brought(
+    conference: Conference, sandbox: "SandboxServer"
+) -> None:
+    seed(sandbox)
+    order = make_waiting_order(conference)
+    for _number in range(2):
+        Payment.objects.create(
+            order=order, method=Payment.Method.MANUAL, amount=Decimal("100.00"), status=Payment.Status.SUCCEEDED
+        )
+    Order.objects.filter(pk=order.pk).update(status=Order.Status.PAID)
+
+    hear(conference)
+
+    order.refresh_from_db()
+    assert order.paid_amount - order.total == Decimal("200.00")
+    assert OpenItem.objects.unresolved().get().facts["amount"] == "100.00"
     assert_books_agree()
 
 
