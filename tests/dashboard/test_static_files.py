@@ -21,8 +21,9 @@ def test_all_scripts_together_stay_a_small_download() -> None:
     everything = b"".join(path.read_bytes() for path in SCRIPTS)
 
     # Six for what the design counted, two for following changes made elsewhere, one for keeping what was typed, one for
-    # panels that Back and Forward pass through, half a one for heads that change under somebody's hands.
-    assert len(gzip.compress(everything)) < 10.5 * 1024
+    # panels that Back and Forward pass through, one for heads that change under somebody's hands and for toasts that
+    # step aside.
+    assert len(gzip.compress(everything)) < 11 * 1024
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

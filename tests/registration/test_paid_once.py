@@ -24,6 +24,7 @@ from registration.services.undo import end_late_retry, release_refund, undo_refu
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_conference, store, stripe_post
 from tests.registration.desk import add_card_payment, card_order, refunds_at_stripe
+from tests.registration.proposals import colleague
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -39,6 +40,18 @@ def order(sandbox: "SandboxServer") -> Order:
     Order.objects.filter(pk=made.pk).update(total=Decimal("100.00"), subtotal=Decimal("100.00"))
     add_card_payment(sandbox, made, "40.00")
     return Order.objects.get(pk=made.pk)
+
+
+@pytest.fixture
+def sam(db: None) -> Any:
+    """Support, up to what their conference allows at once."""
+    return colleague("sam", "Support")
+
+
+@pytest.fixture
+def grace(db: None) -> Any:
+    """Finance."""
+    return colleague("grace", "Finance")
 
 
 def refund(order: Order, amount: str, **options: Any) -> Refund:

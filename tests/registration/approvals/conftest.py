@@ -1,4 +1,4 @@
-"""The cast of the tests about proposals; a module with fixtures of these names of its own uses those."""
+"""The cast of the tests about proposals."""
 
 from typing import TYPE_CHECKING, Any
 
