@@ -142,7 +142,7 @@ def open_page(browser: Browser, live_server: "LiveServer", complaints: list[str]
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", note_request)
         page.on("response", note_answer)
-        return _patient(page) if options.get("java_script_enabled", True) else page
+        return page
 
     yield open_page
     # Closing cuts off whatever a page was asking just then.
@@ -150,25 +150,6 @@ def open_page(browser: Browser, live_server: "LiveServer", complaints: list[str]
     for context in contexts:
         context.close()
     assert found == []
-
-
-def _patient(page: Page) -> Page:
-    """Nobody is as quick as a test: a page left while a closed panel still steps back would stop loading the next."""
-    go, load_again = page.goto, page.reload
-
-    def once_stepped_back() -> None:
-        page.wait_for_function("() => !history.state?.panel || document.getElementById('drawer')?.open")
-
-    def goto(*args: Any, **options: Any) -> Response | None:
-        once_stepped_back()
-        return go(*args, **options)
-
-    def reload(**options: Any) -> Response | None:
-        once_stepped_back()
-        return load_again(**options)
-
-    page.goto, page.reload = goto, reload  # type: ignore[method-assign]
-    return page
 
 
 @pytest.fixture

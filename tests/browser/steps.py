@@ -61,3 +61,9 @@ def open_refund(page: Page, row: Locator, amount: str) -> Locator:
 def expect_refunds_at_stripe(sandbox: "SandboxServer", order: Order, *amounts_minor: int) -> None:
     """Compare with Stripe's own books, of this order and of the whole account."""
     assert [refund["amount"] for refund in refunds_at_stripe(sandbox, order)] == list(amounts_minor)
+
+
+def expect_stepped_back(page: Page) -> None:
+    """The panel is closed, and the history back where it was; who leaves before loses the next page."""
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.wait_for_function("() => !history.state?.panel")

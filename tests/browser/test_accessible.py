@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from registration.models import Conference
 from tests.browser.judge import Judge
 from tests.browser.scene import furnish
-from tests.browser.steps import open_refund, row_of, sign_in
+from tests.browser.steps import expect_stepped_back, open_refund, row_of, sign_in
 from tests.cast import client_of
 from tests.dashboard.test_permissions import MAY, POST_ONLY, Things
 
@@ -162,4 +162,4 @@ def open_and_look(page: Page, judge: Judge, button: str) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     judge.look(f"{button} panel")
     page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect_stepped_back(page)

@@ -13,6 +13,7 @@ from tests.browser.steps import (
     expect_refunds_at_stripe,
     expect_row,
     expect_stayed,
+    expect_stepped_back,
     open_refund,
     row_of,
     search_orders,
@@ -154,6 +155,7 @@ def test_stripe_does_not_answer(
         expect(panel).to_contain_text("Stripe did not answer. We are checking whether €25.00 was refunded.")
     expect_row(row, left="95.00", status="25.00 being verified")
     panel.get_by_role("link", name="Close", exact=True).last.click()
+    expect_stepped_back(page)
     page.goto(f"/orders/{paid_order.reference}/")
     expect(page.get_by_role("main")).to_contain_text(
         "Stripe did not answer. We are checking whether €25.00 was refunded."
