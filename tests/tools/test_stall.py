@@ -26,4 +26,5 @@ def test_other_pages_are_as_quick_while_refunds_wait_for_stripe() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]
-    assert " waited=6 unsettled=0" in last
+    assert " refunds=6 " in last
+    assert last.endswith(" unsettled=0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -120,13 +121,13 @@ class Desk:
         browser.cookies.update({"sessionid": self.session, "csrftoken": TOKEN})
         return browser
 
-    def turn_pages(self, seconds: float) -> list[float]:
-        """Open one page after the other; returns how long each took, in milliseconds."""
+    def turn_pages(self, seconds: float, waiting: Sequence[Thread] = ()) -> list[float]:
+        """Open one page after the other, while every one of ``waiting`` waits; returns how long each took, in ms."""
         pages = ["/orders/", f"/orders/{self.references[-1]}/", "/refunds/", "/credits/", "/attention/"]
         times: list[float] = []
         until = time.monotonic() + seconds
         with self.browser() as browser:
-            while time.monotonic() < until:
+            while time.monotonic() < until and all(thread.is_alive() for thread in waiting):
                 start = time.perf_counter()
                 answer = browser.get(self.url + pages[len(times) % len(pages)], timeout=60)
                 times.append((time.perf_counter() - start) * 1000)
