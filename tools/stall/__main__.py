@@ -1,8 +1,8 @@
 """Whether others' pages keep their speed while Stripe is silent; ``DB`` chooses the database, ``SECONDS`` how long.
 
 Everything is real: the web server as in production, the sandbox, the database. Staff send refunds to a Stripe that is
-silent for twenty seconds a call; meanwhile a colleague turns pages, for as long as all those refunds wait. The same pages
-are timed before, in the same run.
+silent for twenty seconds a call; meanwhile a colleague turns pages, for as long as all those refunds wait. The same
+pages are timed before, in the same run.
 """
 
 from __future__ import annotations
