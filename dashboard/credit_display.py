@@ -129,17 +129,23 @@ def ledger_row(movement: Movement, *, within_credit: bool = False) -> Row:
         "entry": entry,
         "at": local.isoformat(),
         "day": _short(local.date(), get_language()),
-        "what": _what(entry, within_credit),
-        "detail": _detail(entry, within_credit),
+        "what": movement_name(entry, within_credit=within_credit),
+        "detail": movement_detail(entry, within_credit=within_credit),
         "url": _url(entry, within_credit),
-        "by": person(entry.actor) if entry.actor else _("Automatic"),
+        "by": moved_by(entry),
         "amount": ("+" if plus else "") + format_money(entry.amount, currency),
         "plus": plus,
         "balance": format_money(movement.balance, currency),
     }
 
 
-def _what(entry: CreditEntry, within_credit: bool) -> str:
+def moved_by(entry: CreditEntry) -> str:
+    """Who moved it; nobody did what the desk does by itself."""
+    return person(entry.actor) if entry.actor else _("Automatic")
+
+
+def movement_name(entry: CreditEntry, *, within_credit: bool = False) -> str:
+    """What happened, in words; inside one credit its number need not be said again."""
     facts = {"number": entry.credit.number, "order": entry.order.reference if entry.order else ""}
     kind = CreditEntry.Kind(entry.kind)
     if kind == CreditEntry.Kind.APPLIED and entry.order:
@@ -153,7 +159,8 @@ def _what(entry: CreditEntry, within_credit: bool) -> str:
     return _("%(movement)s, %(number)s") % {"movement": kind.label, **facts}
 
 
-def _detail(entry: CreditEntry, within_credit: bool) -> str:
+def movement_detail(entry: CreditEntry, *, within_credit: bool = False) -> str:
+    """Where a movement came from or went to, and the reason that somebody gave."""
     parts = []
     if entry.kind == CreditEntry.Kind.ISSUED:
         parts.append(origin(entry.credit, entry.order))

@@ -1,4 +1,4 @@
-"""Orders, and the history of one, as a file: some rows at a time, so that a million of them fit through."""
+"""Orders, the history of one and an attendee's ledger as files: some rows at a time, so that a million fit through."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from dashboard.credit_display import moved_by, movement_detail, movement_name
+from registration.credit_ledger import Movement, movements_from_the_first
 from registration.models import Conference, HistoryEntry, Order
 from registration.sentences import Facts, person, sentence
 
@@ -37,6 +40,7 @@ COLUMNS = {
 IN_WORDS = "state"
 """The heading of the status as the screen says it; it stands last, so that the other columns stay where they were."""
 HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
+LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency")
 
 
 def csv_of(orders: QuerySet[Order], zone: tzinfo) -> Generator[str, None, None]:
@@ -79,6 +83,26 @@ def _told(entry: HistoryEntry) -> tuple[Any, ...]:
     return (entry.position, entry.created_at, what, who, entry.kind, amount, currency, refund, note)
 
 
+def ledger_csv(attendee: Any, conference: Conference) -> Iterator[str]:
+    """Write every movement of an attendee's credit, oldest first, in the words of their page, with each balance."""
+    return csv_lines(LEDGER_COLUMNS, _ledger_rows(attendee, conference, translation.get_language()), conference.zone)
+
+
+def _ledger_rows(attendee: Any, conference: Conference, language: str | None) -> Iterator[tuple[Any, ...]]:
+    for movement in movements_from_the_first(attendee, conference, ROWS_AT_ONCE):
+        with translation.override(language), timezone.override(conference.zone):
+            told = _moved(movement)
+        yield told
+
+
+def _moved(movement: Movement) -> tuple[Any, ...]:
+    entry = movement.entry
+    words = (movement_name(entry), movement_detail(entry), moved_by(entry))
+    order = entry.order.reference if entry.order else ""
+    amounts = (entry.amount, movement.balance, entry.credit.currency)
+    return (entry.created_at, *map(_plain, words), entry.credit.number, order, *amounts)
+
+
 def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]], zone: tzinfo) -> Iterator[str]:
     """Write rows of our own making as CSV with a heading, some at a time. Moments are in ISO 8601, at ``zone``."""
     yield "\N{BYTE ORDER MARK}" + _lines([columns])
@@ -114,6 +138,19 @@ def history_file_name(order: Order) -> str:
     # Translators: part of a file's name.
     what = _("history")
     return f"{order.reference}-{what}.csv"
+
+
+def ledger_file_name(attendee: Any, conference: Conference) -> str:
+    """Name the file after the conference and the number of the attendee: a name may have letters that no file may."""
+    # Translators: part of a file's name.
+    what = _("credit")
+    return f"{conference.slug}-{what}-{attendee.pk}.csv"
+
+
+def csv_file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
+    """Answer with a file that is written while it is sent."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _as_they_are_read() -> AbstractContextManager[Any]:

@@ -64,6 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("overview/", overview.overview, name="overview"),
     path("attendees/search/", attendees.attendee_search, name="attendee_search"),
     path("attendees/<int:pk>/", attendees.attendee_detail, name="attendee_detail"),
+    path("attendees/<int:pk>/ledger/export/", attendees.ledger_export, name="ledger_export"),
     path("attendees/<int:pk>/credits/new/", credits.credit_issue, name="credit_issue"),
     path("conferences/<slug:slug>/switch/", account.conference_switch, name="conference_switch"),
     path("login/", account.login, name="login"),

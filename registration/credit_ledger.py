@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from registration.json_rows import made_of
 from registration.kept_query import WHERE, WHO, KeptQuery, made_or_none
 from registration.models import Conference, Credit, CreditEntry, Order
-from registration.money import quantize_money
+from registration.money import ZERO, quantize_money
 
 ENTRY = ("id", "kind", "amount", "reason", "created_at", "credit_id", "order_id", "actor_id")
 CREDIT, ORDER, PERSON = ("id", "kind", "currency"), ("id", "reference"), ("id", "first_name", "last_name", "username")
@@ -57,6 +57,22 @@ def ledger_of(attendee: Any, conference: Conference, total: Decimal, *, start: i
         total = quantize_money(total - quantize_money(newer))
     rows = _ledger(connection.vendor, start, most).ask(who=attendee.pk, where=conference.pk)
     return _with_balances(rows, total)
+
+
+def movements_from_the_first(attendee: Any, conference: Conference, rows_at_once: int) -> Iterator[Movement]:
+    """All movements of an attendee at a conference with the balance after each, oldest first, some at a time.
+
+    Args:
+        attendee: Whose credits moved.
+        conference: Where.
+        rows_at_once: How many entries are held in memory.
+    """
+    entries = CreditEntry.objects.filter(credit__user=attendee, credit__conference=conference)
+    told = entries.select_related("credit", "order", "actor").order_by("created_at", "pk")
+    balance = ZERO
+    for entry in told.iterator(chunk_size=rows_at_once):
+        balance = quantize_money(balance + entry.amount)
+        yield Movement(entry, balance)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum, prefetch_related_objects
 from django.utils import timezone
 
 from registration.json_rows import JSONRows, moment_of, rows_of
@@ -208,6 +208,12 @@ def in_state(conference: Conference, state: str) -> QuerySet[Credit]:
         "paid_out": credits.filter(status=Credit.Status.PAID_OUT),
     }
     return choices.get(state, credits.exclude(status=Credit.Status.PAID_OUT))
+
+
+def held_in(credits: QuerySet[Credit]) -> tuple[Decimal, int]:
+    """What is left of some credits of one currency, and how many attendees hold it."""
+    held = credits.order_by().aggregate(left=Sum("remaining_amount"), holders=Count("user", distinct=True))
+    return quantize_money(held["left"]), held["holders"]
 
 
 def payable_orders(attendee: AbstractBaseUser, conference: Conference) -> list[Order]:

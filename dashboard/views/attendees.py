@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from dashboard.access import conferences_of, current_conference, put_on_desk, requires
 from dashboard.credit_display import marked
 from dashboard.credit_panels import statement_context
+from dashboard.export import csv_file, ledger_csv, ledger_file_name
 from dashboard.live import LivePage
 from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at
@@ -32,6 +33,14 @@ def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = statement_context(request, attendee, conference) | {"conferences": conferences}
     live = LivePage("attendee", str(pk), f"#attendee-{pk}", context["newest"])
     return render(request, "dashboard/attendees/detail.html", context | {"live": live})
+
+
+@require_safe
+@requires("registration.export_orders")
+def ledger_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Hand out every movement of an attendee's credit at one conference."""
+    attendee, conference, _places = attendee_place(request, pk)
+    return csv_file(ledger_csv(attendee, conference), ledger_file_name(attendee, conference))
 
 
 @require_safe

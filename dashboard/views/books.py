@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -11,6 +9,7 @@ from django.views.decorators.http import require_safe
 from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.books_pages import LOOK, AccountPage, BooksPage
 from dashboard.comparison_pages import agreement
+from dashboard.export import csv_file
 
 
 @require_safe
@@ -27,7 +26,7 @@ def books(request: HttpRequest) -> HttpResponse:
 def books_export(request: HttpRequest) -> StreamingHttpResponse:
     """Hand out the same table as a file."""
     page = BooksPage(request, current_conference(request))
-    return _file(page.csv(), page.file_name("trial-balance"))
+    return csv_file(page.csv(), page.file_name("trial-balance"))
 
 
 @require_safe
@@ -35,7 +34,7 @@ def books_export(request: HttpRequest) -> StreamingHttpResponse:
 def books_movements(request: HttpRequest) -> StreamingHttpResponse:
     """Hand out every movement of the period as a file."""
     page = BooksPage(request, current_conference(request))
-    return _file(page.movements_csv(), page.file_name("movements"))
+    return csv_file(page.movements_csv(), page.file_name("movements"))
 
 
 @require_safe
@@ -51,9 +50,4 @@ def order_account(request: HttpRequest, reference: str) -> HttpResponse:
 def order_account_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
     """Hand out the account of one order as a file."""
     order = get_order_or_404(request, reference)
-    return _file(AccountPage(order).csv(), f"{order.reference}-account.csv")
-
-
-def _file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_file(AccountPage(order).csv(), f"{order.reference}-account.csv")

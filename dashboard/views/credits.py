@@ -6,10 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
@@ -20,12 +23,12 @@ from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm,
 from dashboard.paging import KeysetPage, keyset_page
 from dashboard.templatetags.desk import person
 from dashboard.views.attendees import attendee_place, people_context
-from registration.models import Credit, Order, Payment
+from registration.models import Conference, Credit, Order, Payment
 from registration.money import ZERO, format_money
 from registration.services.credit import CreditService
 from registration.services.errors import CreditIssuedBefore, RefundError, StaleBalance, StaleCredit
 from registration.services.refund import RefundService
-from registration.statement import LISTED_STATES, in_state
+from registration.statement import LISTED_STATES, held_in, in_state
 
 
 @require_safe
@@ -44,10 +47,17 @@ def credit_list(request: HttpRequest) -> HttpResponse:
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
     )
-    context = {"conference": conference, **_listed(page, state)}
+    held = _held(credits, conference) if state == "expiring" and page.rows else ""
+    context = {"conference": conference, "held": held, **_listed(page, state)}
     if is_fragment(request):
         return render(request, "dashboard/credits/_table.html", context)
     return render(request, "dashboard/credits/list.html", context | people_context(request))
+
+
+def _held(credits: QuerySet[Credit], conference: Conference) -> str:
+    amount, holders = held_in(credits)
+    text = ngettext("%(amount)s held by %(count)s attendee", "%(amount)s held by %(count)s attendees", holders)
+    return text % {"amount": format_money(amount, conference.currency), "count": number_format(holders)}
 
 
 def _listed(page: KeysetPage[Credit], state: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
-from dashboard.export import csv_of, file_name, history_csv, history_file_name
+from dashboard.export import csv_file, csv_of, file_name, history_csv, history_file_name
 from dashboard.forms.refund import RefundForm
 from dashboard.idle_keys import why_idle
 from dashboard.live import LivePage, tell_newest
@@ -84,12 +83,7 @@ def order_export(request: HttpRequest) -> StreamingHttpResponse:
 
 def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:
     """Stream orders as a file named after their conference."""
-    return _file(csv_of(orders, conference.zone), file_name(conference))
-
-
-def _file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_file(csv_of(orders, conference.zone), file_name(conference))
 
 
 @require_safe
@@ -111,7 +105,7 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
 def order_history_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
     """Hand out all that happened to one order, in the words of its page."""
     order = get_order_or_404(request, reference)
-    return _file(history_csv(order), history_file_name(order))
+    return csv_file(history_csv(order), history_file_name(order))
 
 
 @require_safe

@@ -28,6 +28,7 @@ PIECES = {
     "changes",
     "order_export",
     "order_history_export",
+    "ledger_export",
     "order_account_export",
     "books_export",
     "books_movements",

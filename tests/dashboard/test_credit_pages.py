@@ -79,6 +79,16 @@ def test_expiring_soon_lists_the_next_thirty_days(linus_client: Client, conferen
     assert later.number not in text
 
 
+def test_expiring_soon_says_how_much_and_of_how_many(
+    linus_client: Client, conference: Conference, ada: Any, grace: Any
+) -> None:
+    now = timezone.now()
+    for user, days in ((ada, 5), (ada, 20), (grace, 29), (grace, 40)):
+        make_credit(conference, user, "10.50", expires_at=now + timedelta(days=days))
+
+    assert "€31.50 held by 2 attendees" in text_of(linus_client.get(reverse("credit_list"), {"state": "expiring"}))
+
+
 def test_list_pages_by_key(linus_client: Client, conference: Conference, ada: Any) -> None:
     credits = [make_credit(conference, ada, "10.00") for _number in range(27)]
 

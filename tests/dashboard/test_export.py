@@ -10,8 +10,9 @@ from django.db import connection
 from django.urls import reverse
 
 from dashboard import export
-from registration.models import Conference, Order
+from registration.models import Conference, Credit, Order
 from registration.sentences import sentence
+from registration.services.credit import CreditService
 from registration.services.history import record
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
@@ -134,3 +135,38 @@ def test_a_long_history_comes_whole_and_leaves_the_language_alone(
     lines = list(csv.reader(io.StringIO("".join(pieces))))
     assert [line[2] for line in lines] == [sentence(entry) for entry in order.history.order_by("position")]
     assert [piece.count("\r\n") for piece in pieces[:2]] == [2, 2]
+
+
+def test_the_ledger_of_an_attendee_comes_in_the_words_of_their_page(
+    grace: Any, card_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 2)
+    for amount in ("30.00", "20.00", "5.00"):
+        RefundService.create_refund(card_order, amount=Decimal(amount), destination="CREDIT", staff_user=grace)
+    attendee, client = card_order.user, client_of(grace)
+    address = reverse("ledger_export", args=[attendee.pk])
+    page = client.get(reverse("attendee_detail", args=[attendee.pk])).content.decode()
+
+    response = client.get(address, {"conference": card_order.conference.slug})
+    rows = rows_of(response)
+
+    assert f"{address}?conference={card_order.conference.slug}" in page
+    assert [(row["amount"], row["balance"]) for row in rows] == [
+        ("30.00", "30.00"),
+        ("20.00", "50.00"),
+        ("5.00", "55.00"),
+    ]
+    assert all(row["what"] in page and row["detail"] in page for row in rows)
+    assert {(row["who"], row["order"], row["currency"]) for row in rows} == {
+        ("Grace Hopper", card_order.reference, "EUR")
+    }
+    assert f"-{attendee.pk}.csv" in response["Content-Disposition"]
+
+
+def test_a_reason_in_a_ledger_cannot_become_a_formula(grace: Any, conference: Conference, ada: Any) -> None:
+    CreditService.issue(ada, conference, amount=Decimal("5.00"), reason="=cmd()", staff_user=grace)
+
+    row = rows_of(client_of(grace).get(reverse("ledger_export", args=[ada.pk])))[-1]
+
+    assert not row["detail"].startswith("=")
+    assert (row["amount"], row["credit"]) == ("5.00", Credit.objects.get().number)

@@ -61,6 +61,7 @@ MAY = {
     "order_lines": SETTLE,
     "order_export": FINANCE,
     "order_history_export": FINANCE,
+    "ledger_export": FINANCE,
     "order_selection": FINANCE,
     "refund_create": SETTLE,
     "refund_preview": SETTLE,
@@ -143,7 +144,7 @@ class Things:
         }
         if name in by_name:
             return reverse(name, args=by_name[name])
-        if name in ("attendee_detail", "credit_issue"):
+        if name in ("attendee_detail", "credit_issue", "ledger_export"):
             return reverse(name, args=[self.order.user_id])
         if name in ("credit_detail", "credit_adjust", "credit_extend", "credit_void"):
             return reverse(name, args=[self.credit.pk])
@@ -204,6 +205,7 @@ def test_a_refusal_says_who_one_is_and_that_nothing_was_changed(linus_client: Cl
     page = linus_client.get(things.url("refund_create")).content.decode()
     assert "Your role does not allow this" in page
     assert "You are signed in as Linus Pauling, Viewer. Nothing was changed." in page
+    assert "You can find orders and read what happened to them and look up credit." in page
 
 
 ABOUT_MANY = {
