@@ -86,7 +86,7 @@ class OrderCells:
         """What can still go back, over its share of what was paid."""
         zero, strong = ("", " strong") if order.refundable_amount else (" zero", "")
         bar = bar_of(order)
-        drawn = _bar(bar["left"], bar["moving"]) if bar else ""
+        drawn = _bar(**bar) if bar else ""
         amount = format_amount(order.refundable_amount, order.currency, self._language)
         return f'<td role="cell" class="num c-left{zero}"><span class="amt{strong}">{amount}</span>{drawn}</td>'
 
@@ -136,5 +136,6 @@ def _badge(status: str, _language: str | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _bar(left: int, moving: int) -> str:
-    return render_to_string("includes/_money_bar.html", {"left": left, "moving": moving}).strip()
+def _bar(left: int, moving: int, proposed: int) -> str:
+    widths = {"left": left, "moving": moving, "proposed": proposed, "decided": left + moving}
+    return render_to_string("includes/_money_bar.html", widths).strip()

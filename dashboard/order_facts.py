@@ -161,12 +161,13 @@ def _parts(order: Order) -> list[RefundPart]:
 
 
 def bar_of(order: Order) -> dict[str, int]:
-    """Widths of the slim bar: the shares of what was paid, in percent, that are left and on their way."""
+    """Widths of the slim bar: the shares of what was paid, in percent, that are left, on their way and proposed."""
     if order.paid_amount <= 0:
         return {}
     left = _width(order.refundable_amount, order.paid_amount, BAR_WIDTH)
-    moving = _width(moving_amount(order), order.paid_amount, BAR_WIDTH - left)
-    return {"left": left, "moving": moving}
+    proposed = proposed_amount(order)
+    moving = _width(moving_amount(order) - proposed, order.paid_amount, BAR_WIDTH - left)
+    return {"left": left, "moving": moving, "proposed": _width(proposed, order.paid_amount, BAR_WIDTH - left - moving)}
 
 
 def split_parts(parts: Iterable[tuple[str, str, Decimal, str]], total: Decimal) -> list[dict[str, Any]]:
@@ -219,7 +220,7 @@ def _of_moving(order: Order) -> SecondLine | None:
     if held := _held_refund(order):
         return SecondLine(_("%(amount)s about to be sent") % {"amount": format_amount(held.amount, held.currency)})
     amount = _total(part.amount for part in moving_parts(order))
-    return SecondLine(_("%(amount)s in progress") % {"amount": _plain(amount, order)}) if amount > 0 else None
+    return SecondLine(_("%(amount)s on its way") % {"amount": _plain(amount, order)}) if amount > 0 else None
 
 
 def _of_blocked(order: Order, reason: str) -> SecondLine | None:

@@ -14,7 +14,8 @@ from registration.money import ZERO, format_amount, format_money
 from registration.services.lines import line_amounts_in
 from registration.services.planner import is_complimentary
 
-MOVING = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
+PROPOSED = (State.AWAITING_APPROVAL,)
+MOVING = (*set(RESERVING) - {*PROPOSED}, State.PENDING, State.REQUIRES_ACTION)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class LineEntry:
     item: OrderLineItem
     total: str
     refunded: str
-    moving: str
+    under_way: tuple[str, ...]
+    """What of it is on its way and what is proposed, in words."""
     left: str
     has_refunded: bool
     has_left: bool
@@ -33,8 +35,8 @@ class LineEntry:
 
 def line_entries(order: Order, items: Iterable[OrderLineItem]) -> list[LineEntry]:
     """The line items. Reads what was fetched with the order."""
-    gone, moving = line_amounts_in(order, (State.SUCCEEDED,)), line_amounts_in(order, MOVING)
-    return [_line(order, item, gone[item.pk], moving[item.pk]) for item in items]
+    gone, moving, proposed = (line_amounts_in(order, states) for states in ((State.SUCCEEDED,), MOVING, PROPOSED))
+    return [_line(order, item, gone[item.pk], moving[item.pk], proposed[item.pk]) for item in items]
 
 
 def beside_the_lines(order: Order, refunded: Decimal) -> list[tuple[str, str]]:
@@ -55,13 +57,18 @@ def _succeeded(refund: Refund) -> Decimal:
     return sum((part.amount for part in refund.parts.all() if part.state == State.SUCCEEDED), ZERO)
 
 
-def _line(order: Order, item: OrderLineItem, gone: Decimal, moving: Decimal) -> LineEntry:
+def _line(order: Order, item: OrderLineItem, gone: Decimal, moving: Decimal, proposed: Decimal) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
-    left = max(min(item.line_total - gone - moving, order.refundable_amount), ZERO)
+    left = max(min(item.line_total - gone - moving - proposed, order.refundable_amount), ZERO)
     total, refunded, rest = (format_amount(amount, order.currency) for amount in (item.line_total, gone, left))
-    why = "" if left or moving else _why_nothing(order, item, gone)
-    told = format_money(moving, order.currency) if moving else ""
+    why = "" if left or moving or proposed else _why_nothing(order, item, gone)
+    told = _under_way(order.currency, moving, proposed)
     return LineEntry(item, total, refunded, told, rest, gone > 0, left > 0, why)
+
+
+def _under_way(currency: str, moving: Decimal, proposed: Decimal) -> tuple[str, ...]:
+    said = ((moving, _("%(amount)s on its way")), (proposed, _("%(amount)s proposed")))
+    return tuple(words % {"amount": format_money(amount, currency)} for amount, words in said if amount)
 
 
 def _why_nothing(order: Order, item: OrderLineItem, gone: Decimal) -> str:

@@ -122,10 +122,10 @@ class Overview:
         spans = self._spans
         rows = [(span, self._sum(span.first, span.last)) for span in spans]
         stacks = [
-            (span.label, (("left", moved.arrived), ("moving", moved.under_way), ("red", moved.failed)))
+            (span.label, tuple(zip(("left", "moving", "amber", "red"), _amounts(moved), strict=True)))
             for span, moved in rows
         ]
-        highest = max(rows, key=lambda row: row[1].arrived + row[1].under_way + row[1].failed)
+        highest = max(rows, key=lambda row: sum(_amounts(row[1]), ZERO))
         return {
             "plot": plots.bars(stacks, self._short),
             "highest": {"label": highest[0].label, "amount": self._money(sum(_amounts(highest[1]), ZERO))},
@@ -133,6 +133,7 @@ class Overview:
                 pgettext("period", "From"),
                 _("Succeeded"),
                 _("On its way"),
+                _("Proposed"),
                 _("Failed or cancelled"),
                 _("Of it as credit"),
             ],
@@ -278,8 +279,9 @@ class Overview:
         return number_format(amount, 0, force_grouping=True) if whole else self._plain(amount)
 
 
-def _amounts(moved: figures.Moved) -> tuple[Decimal, Decimal, Decimal]:
-    return moved.arrived, moved.under_way, moved.failed
+def _amounts(moved: figures.Moved) -> tuple[Decimal, ...]:
+    """The parts of a bar, from the ground up."""
+    return moved.arrived, moved.under_way, moved.proposed, moved.failed
 
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:

@@ -23,7 +23,7 @@ from registration.money import ZERO, quantize_money
 from registration.said import Sentence
 
 TO_CREDIT = (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN)
-UNDER_WAY = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
+UNDER_WAY = (*set(RESERVING) - {State.AWAITING_APPROVAL}, State.PENDING, State.REQUIRES_ACTION)
 STUCK = (OpenItem.Kind.FAILED, OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.SLOW)
 AGES = (30, 90, 180, 365)
 """Days that divide the credit owed by its age."""
@@ -31,10 +31,12 @@ AGES = (30, 90, 180, 365)
 
 @dataclass(frozen=True)
 class Moved:
-    """What was refunded in some days, in the conference's currency: what arrived, is on its way, and did not go."""
+    """What was refunded in some days, in the conference's currency: arrived, under way, proposed and failed."""
 
     arrived: Decimal = ZERO
     under_way: Decimal = ZERO
+    proposed: Decimal = ZERO
+    """What a second person has yet to decide."""
     failed: Decimal = ZERO
     as_credit: Decimal = ZERO
     """How much of what arrived or is on its way goes out as store credit."""
@@ -46,6 +48,7 @@ class Moved:
         return Moved(
             self.arrived + other.arrived,
             self.under_way + other.under_way,
+            self.proposed + other.proposed,
             self.failed + other.failed,
             self.as_credit + other.as_credit,
             self.accepted + other.accepted,
@@ -183,10 +186,12 @@ def _between(parts: QuerySet[RefundPart], conference: Conference, since: date, u
 
 def _moved(state: str, channel: str, amount: Decimal) -> Moved:
     goes = state == State.SUCCEEDED or state in UNDER_WAY
+    is_proposed = state == State.AWAITING_APPROVAL
     return Moved(
         arrived=amount if state == State.SUCCEEDED else ZERO,
         under_way=amount if state in UNDER_WAY else ZERO,
-        failed=ZERO if goes else amount,
+        proposed=amount if is_proposed else ZERO,
+        failed=ZERO if goes or is_proposed else amount,
         as_credit=amount if goes and channel in TO_CREDIT else ZERO,
         accepted=amount if state in ACCEPTED else ZERO,
     )

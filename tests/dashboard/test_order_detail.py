@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from dashboard.order_lines import line_entries
 from dashboard.order_page import HISTORY_PAGE
 from registration.models import (
     Conference,
@@ -76,9 +77,9 @@ def test_line_items_say_what_went_back_and_what_is_left(grace_client: Client, co
     for refund, amount in ((done, "20.00"), (moving, "5.00"), (failed, "7.00")):
         RefundLine.objects.create(refund=refund, line_item=ticket, amount=Decimal(amount))
     lines = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"].lines
-    assert [(line.refunded, line.moving, line.left) for line in lines] == [
-        ("20.00", "€5.00", "25.00"),
-        ("0.00", "", "30.00"),
+    assert [(line.refunded, line.under_way, line.left) for line in lines] == [
+        ("20.00", ("€5.00 on its way",), "25.00"),
+        ("0.00", (), "30.00"),
     ]
     assert lines[1].item == dinner
 
@@ -306,6 +307,27 @@ def test_what_is_proposed_is_not_on_its_way(grace_client: Client, order: Order) 
 
     assert dict(page.strip) | {"Proposed": "€30.00", "On its way": "€10.00"} == dict(page.strip)
     assert {part["label"]: part["amount"] for part in page.split}["Proposed"] == "€30.00"
+
+
+def test_a_line_tells_apart_what_is_proposed_and_what_is_on_its_way(order: Order) -> None:
+    (item,) = order.line_items.all()
+    for amount, state in (("30.00", Refund.State.AWAITING_APPROVAL), ("10.00", Refund.State.PENDING)):
+        RefundLine.objects.create(refund=make_refund(order, amount, state), line_item=item, amount=Decimal(amount))
+
+    (line,) = line_entries(order, [item])
+
+    assert line.under_way == ("€10.00 on its way", "€30.00 proposed")
+
+
+def test_the_slim_bar_tells_them_apart(grace_client: Client, order: Order) -> None:
+    make_refund(order, "10.00", Refund.State.PENDING)
+    make_refund(order, "30.00", Refund.State.AWAITING_APPROVAL)
+
+    row = grace_client.get(reverse("order_row", args=[order.reference])).content.decode()
+
+    assert "30.00 waits for approval" in row
+    assert 'class="f-amber"' in row
+    assert 'class="f-moving"' in row
 
 
 def test_the_refunded_column_comes_to_what_was_refunded(grace_client: Client, order: Order) -> None:

@@ -39,6 +39,7 @@ def test_refunds_are_counted_by_state_on_the_day_they_were_decided(order: Order)
     move(order, "5.50", noon(monday), channel=RefundPart.Channel.STORE_CREDIT)
     move(order, "7.00", noon(monday), State.PENDING)
     move(order, "3.00", noon(monday), State.REQUESTED)
+    move(order, "4.00", noon(monday), State.AWAITING_APPROVAL)
     move(order, "2.00", noon(monday + DAY), State.FAILED)
     move(order, "1.00", noon(monday - DAY))
 
@@ -47,6 +48,7 @@ def test_refunds_are_counted_by_state_on_the_day_they_were_decided(order: Order)
     first = figures.Moved(
         arrived=Decimal("15.50"),
         under_way=Decimal("10.00"),
+        proposed=Decimal("4.00"),
         as_credit=Decimal("5.50"),
         accepted=Decimal("22.50"),
     )
