@@ -85,6 +85,8 @@ class RefundForm(forms.Form):
         self.for_item = self._item_named(self["item"].value())
         if self.for_item is not None:
             self.ceiling = min(self.ceiling, left_for(self.for_item, order))
+            # What was paid too much belongs to no line item: all of them stay paid for.
+            self.fields["mode"].choices = [(FULL, _("Full")), (CUSTOM, _("Custom"))]  # type: ignore[attr-defined]
         if self.again is not None and (most := most_to_try(self.again)) is not None:
             self.ceiling = min(self.ceiling, most)
         self.initial["full_amount"] = self.ceiling

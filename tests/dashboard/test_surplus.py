@@ -311,3 +311,20 @@ def test_a_proposal_for_a_surplus_that_is_still_there_is_approved(
 
     overpaid.refresh_from_db()
     assert (overpaid.status, overpaid.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("80.00"))
+
+
+def test_what_was_paid_too_much_is_of_no_line_item(grace_client: Client, item: OpenItem) -> None:
+    assert item.order is not None
+    line = item.order.line_items.create(
+        description="Ticket", quantity=1, unit_price=Decimal("80.00"), line_total=Decimal("80.00")
+    )
+    page = text_of(grace_client.get(link(item)))
+    assert 'value="items"' not in page
+    assert 'name="lines"' not in page
+    assert 'value="items"' in text_of(grace_client.get(refund_url(item.order)))
+
+    sent = filled(item.order, item=str(item.pk), mode="items", lines=[str(line.pk)])
+    response = grace_client.post(refund_url(item.order), sent, headers=HTMX)
+
+    assert response.status_code == 422
+    assert not item.order.refunds.exists()
