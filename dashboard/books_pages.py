@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.export import csv_lines
+from dashboard.export import as_text, csv_lines
 from dashboard.filters import Unread
 from dashboard.templatetags.desk import moment
 from registration.books import Account, Kind, balances, gone_from, movements_between, movements_of, paid_in
@@ -148,7 +148,7 @@ class BooksPage:
         """One line for each movement of the period, kind by kind."""
         currency = self.conference.currency
         moved = movements_between(self.conference, *self.period)
-        rows = ((x.at, x.kind, x.order, x.debit, x.credit, x.amount, currency) for x in moved)
+        rows = ((x.at, x.kind, as_text(x.order), x.debit, x.credit, x.amount, currency) for x in moved)
         return csv_lines(MOVEMENT_COLUMNS, rows, self.conference.zone)
 
     def _row(self, label: str, *amounts: Decimal) -> Row:
@@ -213,7 +213,7 @@ class AccountPage:
     def csv(self) -> Iterator[str]:
         """The movements as CSV; amounts are plain."""
         order, moved = self.order, self._moved
-        rows = ((x.at, x.kind, order.reference, x.debit, x.credit, x.amount, order.currency) for x in moved)
+        rows = ((x.at, x.kind, as_text(order.reference), x.debit, x.credit, x.amount, order.currency) for x in moved)
         return csv_lines(MOVEMENT_COLUMNS, rows, order.conference.zone)
 
     def _plain(self, amount: Decimal) -> str:

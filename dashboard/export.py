@@ -76,10 +76,10 @@ def _history_rows(order: Order, language: str | None) -> Iterator[tuple[Any, ...
 
 def _told(entry: HistoryEntry) -> tuple[Any, ...]:
     facts = Facts(entry)
-    who = _plain(person(entry.actor)) if entry.actor else ""
+    who = as_text(person(entry.actor)) if entry.actor else ""
     refund = entry.refund.number if entry.refund else ""
-    what = _plain(sentence(entry))
-    amount, currency, note = facts["amount"], facts["currency"], _plain(facts["note"])
+    what = as_text(sentence(entry))
+    amount, currency, note = facts["amount"], facts["currency"], as_text(facts["note"])
     return (entry.position, entry.created_at, what, who, entry.kind, amount, currency, refund, note)
 
 
@@ -98,9 +98,9 @@ def _ledger_rows(attendee: Any, conference: Conference, language: str | None) ->
 def _moved(movement: Movement) -> tuple[Any, ...]:
     entry = movement.entry
     words = (movement_name(entry), movement_detail(entry), moved_by(entry))
-    order = entry.order.reference if entry.order else ""
+    order = as_text(entry.order.reference) if entry.order else ""
     amounts = (entry.amount, movement.balance, entry.credit.currency)
-    return (entry.created_at, *map(_plain, words), entry.credit.number, order, *amounts)
+    return (entry.created_at, *map(as_text, words), entry.credit.number, order, *amounts)
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]], zone: tzinfo) -> Iterator[str]:
@@ -171,9 +171,9 @@ def _lines(rows: Any) -> str:
 def _cells(row: tuple[Any, ...], zone: tzinfo, words: dict[str, str]) -> tuple[Any, ...]:
     reference, status, *people, currency, total, paid, refunded, reserved, refundable, placed = row
     amounts = (currency, total, paid, refunded, reserved, refundable)
-    return (_plain(reference), status, *map(_plain, people), *amounts, _moment(placed, zone), words[status])
+    return (as_text(reference), status, *map(as_text, people), *amounts, _moment(placed, zone), words[status])
 
 
-def _plain(text: str) -> str:
-    # A spreadsheet would run what begins like a formula; names come from outside.
+def as_text(text: str) -> str:
+    """Text from outside for a cell: a spreadsheet would run what begins like a formula."""
     return f"'{text}" if text[:1] in FORMULA_STARTS else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from registration.models import Order, OrderLineItem, Refund
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_amount, format_money
-from registration.services.lines import line_amounts_in
+from registration.services.lines import TAKEN, line_amounts_in
 from registration.services.planner import is_complimentary
 
 PROPOSED = (State.AWAITING_APPROVAL,)
@@ -35,8 +35,9 @@ class LineEntry:
 
 def line_entries(order: Order, items: Iterable[OrderLineItem]) -> list[LineEntry]:
     """The line items. Reads what was fetched with the order."""
+    taken = line_amounts_in(order, TAKEN)
     gone, moving, proposed = (line_amounts_in(order, states) for states in ((State.SUCCEEDED,), MOVING, PROPOSED))
-    return [_line(order, item, gone[item.pk], moving[item.pk], proposed[item.pk]) for item in items]
+    return [_line(order, item, gone[item.pk], taken[item.pk], _under_way(item, moving, proposed)) for item in items]
 
 
 def beside_the_lines(order: Order, refunded: Decimal) -> list[tuple[str, str]]:
@@ -57,18 +58,17 @@ def _succeeded(refund: Refund) -> Decimal:
     return sum((part.amount for part in refund.parts.all() if part.state == State.SUCCEEDED), ZERO)
 
 
-def _line(order: Order, item: OrderLineItem, gone: Decimal, moving: Decimal, proposed: Decimal) -> LineEntry:
+def _line(order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, under_way: tuple[str, ...]) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
-    left = max(min(item.line_total - gone - moving - proposed, order.refundable_amount), ZERO)
+    left = max(min(item.line_total - taken, order.refundable_amount), ZERO)
     total, refunded, rest = (format_amount(amount, order.currency) for amount in (item.line_total, gone, left))
-    why = "" if left or moving or proposed else _why_nothing(order, item, gone)
-    told = _under_way(order.currency, moving, proposed)
-    return LineEntry(item, total, refunded, told, rest, gone > 0, left > 0, why)
+    why = "" if left or under_way else _why_nothing(order, item, gone)
+    return LineEntry(item, total, refunded, under_way, rest, gone > 0, left > 0, why)
 
 
-def _under_way(currency: str, moving: Decimal, proposed: Decimal) -> tuple[str, ...]:
-    said = ((moving, _("%(amount)s on its way")), (proposed, _("%(amount)s proposed")))
-    return tuple(words % {"amount": format_money(amount, currency)} for amount, words in said if amount)
+def _under_way(item: OrderLineItem, moving: Mapping[int, Decimal], proposed: Mapping[int, Decimal]) -> tuple[str, ...]:
+    said = ((moving[item.pk], _("%(amount)s on its way")), (proposed[item.pk], _("%(amount)s proposed")))
+    return tuple(words % {"amount": format_money(amount, item.order.currency)} for amount, words in said if amount)
 
 
 def _why_nothing(order: Order, item: OrderLineItem, gone: Decimal) -> str:

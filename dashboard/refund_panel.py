@@ -16,7 +16,7 @@ from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.radar import radar_context
 from dashboard.refund_again import again_context
-from dashboard.refund_refusal import PLACES, problems, refund_refusal, stopped
+from dashboard.refund_refusal import problems, refund_refusal, said_places, stopped
 from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
@@ -94,7 +94,7 @@ def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
         "first_name": first_name(order),
         "rows": rows,
         "refusal": refusal,
-        "said": said_below(form, PLACES),
+        "said": said_below(form, said_places(form)),
         "button": _verb(twice, bool(above)),
         "button_with_amount": _button(total, twice, bool(above)) if plan else "",
         "above": above,

@@ -19,7 +19,7 @@ from registration.services.errors import RefundError
 from registration.services.lines import lines_left, total_of
 from registration.services.planner import RefundPlan, blocked_reason, fee_from_percent, plan_refund, refund_ceiling
 from registration.services.retries import check_retry, most_to_try
-from registration.services.surplus import TOO_MUCH, check_for_item, left_for, payment_of, why_nothing_left
+from registration.services.surplus import TOO_MUCH, check_for_item, item_of, left_for, payment_of, why_nothing_left
 
 Destination = Refund.Destination
 format_html_lazy = lazy(format_html, SafeString)
@@ -82,7 +82,7 @@ class RefundForm(forms.Form):
         options["initial"] = self._opening_values() | options.get("initial", {})
         super().__init__(*args, **options)
         self.again = self._refund_named(self["retry_of"].value())
-        self.for_item = self._item_named(self["item"].value())
+        self.for_item = self._item_named(self["item"].value()) or (item_of(self.again) if self.again else None)
         if self.for_item is not None:
             self.ceiling = min(self.ceiling, left_for(self.for_item, order))
             # What was paid too much belongs to no line item: all of them stay paid for.

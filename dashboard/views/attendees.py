@@ -36,6 +36,7 @@ def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
+@requires("registration.view_credit")
 @requires("registration.export_orders")
 def ledger_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Hand out every movement of an attendee's credit at one conference."""

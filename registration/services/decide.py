@@ -52,7 +52,7 @@ def decide(
         with transaction.atomic(durable=True):
             fresh = _lock(order, nonce=columns["nonce"], balance_seen=balance_seen)
             if for_item is not None:
-                check_for_item(fresh, for_item, asked["amount"])
+                check_for_item(fresh, for_item, asked["amount"], line_amounts)
             plan = plan_refund(fresh, **asked)
             is_above = _check_limit(fresh, plan, columns["requested_by"], propose=propose)
             check_lines(fresh, line_amounts, asked["amount"])

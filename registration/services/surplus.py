@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -68,20 +69,26 @@ def why_nothing_left(item: OpenItem, order: Order) -> str:
     return " ".join([*said, *map(in_words, refunds_under_way(order))])
 
 
-def check_for_item(order: Order, item: OpenItem, amount: Decimal) -> None:
+def check_for_item(
+    order: Order, item: OpenItem, amount: Decimal, line_amounts: Mapping[int, Decimal] | None = None
+) -> None:
     """Refuse a refund that is made for an item and is more than is left of what the item is about.
 
     Args:
         order: Locked by the caller when it acts on the answer.
         item: Only its key is trusted; the row is read again.
         amount: What would be refunded, in the order's currency.
+        line_amounts: How much of it is for which line item, by key.
 
     Raises:
-        RefundError: Settled meanwhile, another order's, or more than is left; saying which refund took it.
+        RefundError: Settled meanwhile, another order's, for line items, or more than is left; saying which refund took
+            it.
     """
     fresh = OpenItem.objects.select_related("payment").filter(pk=item.pk, order=order, kind__in=TOO_MUCH).first()
     if fresh is None:
         raise RefundError(_("This item is not about money that was paid too much for %(order)s.") % {"order": order})
+    if line_amounts:
+        raise RefundError(_("What was paid too much is for no line item."))
     if why := why_nothing_left(fresh, order):
         raise RefundError(why)
     if amount > (left := left_for(fresh, order)):
@@ -106,6 +113,11 @@ def why_surplus_is_gone(order: Order, refund: Refund) -> str:
     if not is_for_surplus or order.refundable_amount >= order.total:
         return ""
     return _("Other refunds took what was paid too much since, so this would pay back the order itself.")
+
+
+def item_of(refund: Refund) -> OpenItem | None:
+    """The open item about money paid too much that a refund was decided for, as long as no later one was."""
+    return refund.open_items.unresolved().filter(kind__in=TOO_MUCH).select_related("payment").first()
 
 
 def note_refund(item: OpenItem, refund: Refund) -> None:

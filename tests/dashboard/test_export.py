@@ -163,6 +163,18 @@ def test_the_ledger_of_an_attendee_comes_in_the_words_of_their_page(
     assert f"-{attendee.pk}.csv" in response["Content-Disposition"]
 
 
+def test_a_reference_that_looks_like_a_formula_stays_text(grace: Any, card_order: Order) -> None:
+    card_order.reference = "=1+1"
+    card_order.save()
+    RefundService.create_refund(card_order, amount=Decimal("30.00"), destination="CREDIT", staff_user=grace)
+
+    (row,) = rows_of(client_of(grace).get(reverse("ledger_export", args=[card_order.user_id])))
+    account = rows_of(client_of(grace).get(reverse("order_account_export", args=["=1+1"])))
+
+    assert row["order"] == "'=1+1"
+    assert {each["order"] for each in account} == {"'=1+1"}
+
+
 def test_a_reason_in_a_ledger_cannot_become_a_formula(grace: Any, conference: Conference, ada: Any) -> None:
     CreditService.issue(ada, conference, amount=Decimal("5.00"), reason="=cmd()", staff_user=grace)
 

@@ -24,6 +24,8 @@ from registration.models import (
     RefundLine,
     RefundPart,
 )
+from registration.money import format_amount
+from registration.services.lines import lines_left
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
 from tests.cast import make_credit, make_order, pay
@@ -317,6 +319,22 @@ def test_a_line_tells_apart_what_is_proposed_and_what_is_on_its_way(order: Order
     (line,) = line_entries(order, [item])
 
     assert line.under_way == ("€10.00 on its way", "€30.00 proposed")
+
+
+def test_a_line_has_as_much_left_as_the_form_offers(conference: Conference, ada: Any) -> None:
+    order = make_order(conference, ada, paid="100.00", items={"A": "33.33", "B": "33.33", "C": "33.34"})
+    refund = make_refund(order, "10.01", Refund.State.SUCCEEDED)
+    for amount in ("3.34", "6.67"):
+        refund.parts.create(
+            payment=order.payments.get(), channel="STRIPE", amount=Decimal(amount), state=Refund.State.PENDING
+        )
+    for item, amount in zip(order.line_items.order_by("pk"), ("6.67", "6.67", "6.68"), strict=True):
+        RefundLine.objects.create(refund=refund, line_item=item, amount=Decimal(amount))
+    order.refresh_from_db()
+
+    offered = [format_amount(row.left_amount, "EUR") for row in lines_left(order)]
+
+    assert [entry.left for entry in line_entries(order, order.line_items.order_by("pk"))] == offered
 
 
 def test_the_slim_bar_tells_them_apart(grace_client: Client, order: Order) -> None:

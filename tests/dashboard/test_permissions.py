@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -265,3 +266,11 @@ def test_a_refusal_names_the_roles_that_may_and_leads_back(linus_client: Client,
     assert "This needs the role Support or Finance." in page
     assert f"Back to {things.order.reference}" in page
     assert "This needs the role Finance." in linus_client.get("/overview/").content.decode()
+
+
+def test_the_file_of_a_ledger_needs_the_right_to_see_credit(conference: Conference, things: Things) -> None:
+    walker = make_staff("walker", "Viewer", conference)
+    walker.groups.clear()
+    walker.user_permissions.add(Permission.objects.get(codename="export_orders"))
+
+    assert visit(client_of(walker), things, "ledger_export").status_code == 403

@@ -46,6 +46,10 @@ def link(item: OpenItem) -> str:
     return f"{refund_url(item.order)}?item={item.pk}"
 
 
+def preview_url(order: Order) -> str:
+    return reverse("refund_preview", args=[order.reference])
+
+
 def reserve(order: Order, amount: str, state: str) -> Refund:
     refund = Refund.objects.create(order=order, amount=Decimal(amount), state=state)
     refund.parts.create(payment=order.payments.latest("pk"), amount=Decimal(amount), state=state)
@@ -311,6 +315,55 @@ def test_a_proposal_for_a_surplus_that_is_still_there_is_approved(
 
     overpaid.refresh_from_db()
     assert (overpaid.status, overpaid.refundable_amount) == (Order.Status.PARTIALLY_REFUNDED, Decimal("80.00"))
+
+
+@pytest.mark.trap(11, 29)
+def test_trying_again_what_failed_stays_within_the_item(grace_client: Client, overpaid: Order, item: OpenItem) -> None:
+    failed = reserve(overpaid, "80.00", State.FAILED)
+    item.refund = failed
+    item.save()
+    overpaid.refresh_from_db()
+
+    page = text_of(grace_client.get(f"{refund_url(overpaid)}?retry_of={failed.pk}"))
+    sent = filled(overpaid, mode="full", full_amount="160.00", retry_of=str(failed.pk))
+    response = grace_client.post(refund_url(overpaid), sent, headers=HTMX)
+
+    assert 'value="items"' not in page
+    assert 'name="full_amount" value="80.00"' in page
+    assert response.status_code == 422
+    assert "At most €80.00 of what was paid too much is left to refund." in text_of(response)
+    assert overpaid.refunds.count() == 1
+
+
+@pytest.mark.trap(50)
+def test_no_line_item_is_refunded_with_what_was_paid_too_much(grace: Any, overpaid: Order, item: OpenItem) -> None:
+    line = overpaid.line_items.first() or overpaid.line_items.create(
+        description="Ticket", quantity=1, unit_price=Decimal("80.00"), line_total=Decimal("80.00")
+    )
+
+    with pytest.raises(RefundError, match="for no line item"):
+        RefundService.create_refund(
+            overpaid,
+            amount=Decimal("80.00"),
+            destination=CARD,
+            staff_user=grace,
+            for_item=item,
+            line_amounts={line.pk: Decimal("80.00")},
+        )
+
+    assert not overpaid.refunds.exists()
+
+
+def test_the_preview_speaks_of_no_place_that_is_not_drawn(grace_client: Client, item: OpenItem) -> None:
+    assert item.order is not None
+    sent = filled(item.order, item=str(item.pk), amount="90.00")
+
+    surplus = text_of(grace_client.post(preview_url(item.order), sent, headers=HTMX))
+    ordinary = text_of(grace_client.post(preview_url(item.order), filled(item.order), headers=HTMX))
+
+    assert 'id="id_amount_error"' in surplus
+    assert "id_lines_error" not in surplus
+    assert 'id="id_lines_error"' in ordinary
 
 
 def test_what_was_paid_too_much_is_of_no_line_item(grace_client: Client, item: OpenItem) -> None:
