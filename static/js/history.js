@@ -29,9 +29,10 @@ function leave(then = null) {
   history.back();
 }
 
-async function reopen({ panel, opener }) {
-  await window.htmx.ajax("GET", panel, { target: drawer, swap: "innerHTML" });
-  document.dispatchEvent(new CustomEvent("panel:opener", { detail: opener }));
+// Asked for anew from its address, for what it says may have changed; what was sent from it is never sent again.
+function reopen({ panel, opener }) {
+  const come = () => document.dispatchEvent(new CustomEvent("panel:opener", { detail: opener }));
+  window.htmx.ajax("GET", panel, { source: drawer, target: drawer, swap: "innerHTML" }).then(come, () => {});
 }
 
 document.addEventListener("panel:opened", (event) => {
@@ -63,6 +64,8 @@ window.addEventListener("popstate", (event) => {
   [isLeaving, afterwards] = [false, null];
   if (!isSame) return event.state?.htmx || location.reload();
   event.stopImmediatePropagation();
+  // Who has gone on before a panel came must not have it open where they are now.
+  window.htmx.trigger(drawer, "htmx:abort");
   if (hasLeft) return next?.();
   if (panelHere()) return reopen(history.state);
   document.dispatchEvent(new CustomEvent("panel:close"));

@@ -2,14 +2,27 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from registration.models import Conference, Order
-from tests.browser.steps import expect_row, expect_stayed, open_refund, row_of, sign_in, stay
-from tests.cast import make_credit
+from tests.browser.steps import (
+    expect_refunds_at_stripe,
+    expect_row,
+    expect_stayed,
+    expect_stepped_back,
+    open_refund,
+    row_of,
+    sign_in,
+    stay,
+)
+from tests.cast import make_credit, pay
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -63,6 +76,68 @@ def test_forward_opens_the_panel_again(page: Page, sam: Any, paid_order: Order) 
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(refund_button(page, paid_order)).to_be_focused()
     expect(page).to_have_url(re.compile("status=PAID$"))
+
+
+def test_what_forward_opens_is_asked_for_anew_and_works(
+    page: Page, sandbox: "SandboxServer", sam: Any, paid_order: Order
+) -> None:
+    filtered(page, sam)
+    open_refund(page, row_of(page, paid_order), "25.00")
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    pay(paid_order, "30.00", method="MANUAL")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(f"{request.method} {urlsplit(request.url).path}"))
+
+    page.go_forward()
+
+    panel = panel_of(page, paid_order)
+    expect(panel).to_contain_text("€150.00")
+    expect(panel.get_by_role("button", name="Refund €150.00")).to_be_visible()
+    expect(panel.get_by_role("radio", name="Full")).to_be_focused()
+    assert [each for each in asked if "/refunds/" in each] == [f"GET /orders/{paid_order.reference}/refunds/new/"]
+    panel.get_by_text("Custom", exact=True).click()
+    panel.get_by_label("Custom amount").fill("10.00")
+    panel.get_by_role("button", name="Refund €10.00").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect_refunds_at_stripe(sandbox, paid_order, 1000)
+
+
+def test_forward_after_a_refund_sends_nothing_again(
+    page: Page, sandbox: "SandboxServer", sam: Any, paid_order: Order
+) -> None:
+    filtered(page, sam)
+    panel = open_refund(page, row_of(page, paid_order), "25.00")
+    panel.get_by_role("button", name="Refund €25.00").click()
+    expect_row(row_of(page, paid_order), left="95.00")
+    expect_stepped_back(page)
+
+    page.go_forward()
+
+    expect(panel_of(page, paid_order).get_by_role("button", name="Refund €95.00")).to_be_visible()
+    expect_refunds_at_stripe(sandbox, paid_order, 2500)
+
+
+def test_back_before_a_panel_has_come_again_leaves_it_closed(page: Page, sam: Any, paid_order: Order) -> None:
+    filtered(page, sam)
+    stay(page)
+    refund_button(page, paid_order).click()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.route("**/refunds/new/", lambda _route: None)
+    page.go_forward()
+    page.wait_for_function("() => history.state?.panel")
+
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/refunds/new/")):
+        page.go_back()
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    page.unroute("**/refunds/new/")
+    page.go_forward()
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect_stayed(page)
 
 
 @pytest.mark.parametrize("way", ["Escape", "Cancel", "Close without refunding"])
