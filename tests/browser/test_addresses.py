@@ -95,6 +95,25 @@ def test_a_filter_that_cannot_be_read(page: Page, grace: Any, paid_order: Order)
     expect(field).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_an_address_that_cannot_be_read_covers_its_warning_with_nothing(
+    page: Page, grace: Any, paid_order: Order, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    sign_in(page, grace)
+
+    page.goto("/orders/?least=abc")
+
+    warning, field = page.locator("#orders [role=alert]"), page.get_by_label("Total from")
+    expect(warning).to_contain_text("Total from: “abc” was left out.")
+    # What lies under something else takes no press.
+    warning.locator("b").click(trial=True)
+    expect(field).to_be_hidden()
+    page.locator(".filters summary").click()
+    expect(field).to_have_value("abc")
+    expect(page.locator("#id_least_error")).to_contain_text("Enter an amount like 12.50.")
+
+
 def test_refunds(page: Page, another: Page, grace: Any, paid_order: Order) -> None:
     for state in ("succeeded", "failed", "failed"):
         paid_order.refunds.create(amount="1.00", state=state, destination="CARD")
