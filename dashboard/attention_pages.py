@@ -23,9 +23,9 @@ from dashboard.forms.attention import (
     TransferForm,
 )
 from dashboard.names import attendee_name
-from dashboard.paging import keyset_page
 from dashboard.refund_panel import money
 from dashboard.templatetags.desk import look_of
+from dashboard.unread import Asked
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
@@ -59,22 +59,18 @@ class Way:
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """One page of what waits, oldest first, with the chips to narrow it down."""
-    kind = request.GET.get("kind", "")
-    kind = kind if kind in Kind.values else ""
+    asked = Asked(request)
+    kind = asked.choice("kind", Kind.values, _("Kind"))
     waiting = OpenItem.objects.unresolved().filter(conference=conference)
-    page = keyset_page(
-        (waiting.filter(kind=kind) if kind else waiting).select_related(*RELATED),
-        "opened_at",
-        descending=False,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
+    of_kind = waiting.filter(kind=kind) if kind else waiting
+    page = asked.page(of_kind.select_related(*RELATED), "opened_at", descending=False)
     read_refunds(page.rows)
     return {
         "conference": conference,
         "items": [item_context(request, item) for item in page.rows],
         "chips": chips(waiting, kind),
         "kind": kind,
+        "unread": asked.unread,
         "is_paged": bool(page.before or page.after),
         "list_url": _url(),
         "here_url": _url(kind=kind),

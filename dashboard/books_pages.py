@@ -14,14 +14,13 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.export import as_text, csv_lines
-from dashboard.filters import Unread
 from dashboard.templatetags.desk import moment
+from dashboard.unread import Asked
 from registration.books import Account, Kind, balances, gone_from, movements_between, movements_of, paid_in
 from registration.models import Conference, Order
 from registration.money import ZERO, format_amount, format_money
@@ -50,11 +49,10 @@ class BooksPage:
     def __init__(self, request: HttpRequest, conference: Conference) -> None:
         self.conference = conference
         self.today = timezone.now().astimezone(ZoneInfo(conference.timezone)).date()
-        typed = {name: request.GET[name].strip() for name in ("since", "until") if name in request.GET}
-        days = {name: _day(text) for name, text in typed.items()}
-        self.first = days.get("since", self.today.replace(day=1))
-        self.last = days.get("until", self.today)
-        self.unread = [_unread(name, text) for name, text in typed.items() if text and days[name] is None]
+        asked = Asked(request)
+        self.first = asked.day("since", pgettext("period", "From"), self.today.replace(day=1))
+        self.last = asked.day("until", _("Up to"), self.today)
+        self.unread = asked.unread
         if self.first and self.last and self.last < self.first:
             self.first, self.last = self.last, self.first  # Two days name one period, whichever stands first.
 
@@ -218,20 +216,6 @@ class AccountPage:
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)
-
-
-def _day(text: str) -> date | None:
-    """A day of the address; what is none means no end on that side."""
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
-
-
-def _unread(name: str, text: str) -> Unread:
-    """What the page says of a day that is none."""
-    label = pgettext("period", "From") if name == "since" else _("Up to")
-    return Unread(name, label, text, _("Enter a date like 2026-11-30. The period has no end on this side."))
 
 
 def _spoken(day: date) -> str:

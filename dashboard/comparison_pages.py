@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.forms.comparison import ComparisonForm
-from dashboard.paging import keyset_page
 from dashboard.templatetags.desk import moment
+from dashboard.unread import Asked
 from registration.comparison_words import advice, amount_in, state_in, told
 from registration.models import ComparisonRun, Conference, Difference, OpenItem
 
@@ -30,6 +30,8 @@ LOOKS = {
     State.REPAIRED: ("green", "check"),
     State.GONE: ("gray", "check"),
 }
+LISTED = tuple(state.value for state in State if state != State.SUSPECTED)
+"""What a list can be narrowed to; a suspicion is looked at again before anybody hears of it."""
 STILL_SECONDS = 15
 """After so long without a step nobody seems to be at it: a worker looks every few seconds."""
 
@@ -98,21 +100,16 @@ def counts_in_words(run: ComparisonRun) -> str:
 
 def result_context(request: HttpRequest, run: ComparisonRun) -> dict[str, Any]:
     """One page of what a finished comparison found."""
-    chosen = request.GET.get("state", "")
-    chosen = chosen if chosen in State.values else ""
+    asked = Asked(request)
+    chosen = asked.choice("state", LISTED, _("State"))
     found = run.differences.exclude(state=State.SUSPECTED)
     shown = found.filter(state=chosen) if chosen else found.filter(state__in=Difference.DIFFERING)
-    page = keyset_page(
-        shown.select_related("order", "run__conference"),
-        "id",
-        descending=False,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
+    page = asked.page(shown.select_related("order", "run__conference"), "id", descending=False)
     return {
         "run": run,
         "counts": counts_in_words(run),
         "chosen": chosen,
+        "unread": asked.unread,
         "differing": found.filter(state__in=Difference.DIFFERING).count(),
         "open": found.filter(state=State.OPEN).count(),
         "chips": _chips(run, chosen),

@@ -17,7 +17,8 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.counts import MORE, Part, ask, values_unless_many
-from dashboard.forms.fields import AmountField
+from dashboard.forms.fields import DATE_LIKE, NO_SUCH_CHOICE, AmountField
+from dashboard.unread import NO_SUCH_WORDS, Unread
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import AmongKeys, Led, Search, search
 
@@ -56,36 +57,41 @@ class PanelField:
         return self.of.form[self.name] if self.name in self.of.base_filters else self.of.blank[self.name]
 
 
-@dataclass(frozen=True)
-class Unread:
-    """A filter that was asked for and cannot be read, so that it narrows nothing."""
-
-    name: str
-    label: str
-    typed: str
-    error: str
-
-
 class OrderFilter(django_filters.FilterSet):
     """Search and filters of the orders list, the same for the page, its counts and the export."""
 
-    q = django_filters.CharFilter(method="search", label=_("Search orders"))
-    status = django_filters.ChoiceFilter(choices=Order.Status.choices, label=_("Status"))
+    q = django_filters.CharFilter(
+        method="search", label=_("Search orders"), error_messages={"null_characters_not_allowed": NO_SUCH_WORDS}
+    )
+    status = django_filters.ChoiceFilter(
+        choices=Order.Status.choices, label=_("Status"), error_messages={"invalid_choice": NO_SUCH_CHOICE}
+    )
     refundable = django_filters.BooleanFilter(method="only_refundable", label=_("Refundable"))
     attention = django_filters.ChoiceFilter(
         choices=[(ANY, _("Anything")), *OpenItem.Kind.choices],
         method="led_to",
         label=_("Needs attention"),
         empty_label=_("All orders"),
+        error_messages={"invalid_choice": NO_SUCH_CHOICE},
     )
     method = django_filters.ChoiceFilter(
-        choices=Payment.Method.choices, method="led_to", label=_("Paid by"), empty_label=_("Any method")
+        choices=Payment.Method.choices,
+        method="led_to",
+        label=_("Paid by"),
+        empty_label=_("Any method"),
+        error_messages={"invalid_choice": NO_SUCH_CHOICE},
     )
     since = django_filters.DateFilter(
-        method="placed_since", label=_("Placed from"), widget=forms.DateInput(attrs={"type": "date"})
+        method="placed_since",
+        label=_("Placed from"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"invalid": DATE_LIKE},
     )
     until = django_filters.DateFilter(
-        method="placed_until", label=_("Placed until"), widget=forms.DateInput(attrs={"type": "date"})
+        method="placed_until",
+        label=_("Placed until"),
+        widget=forms.DateInput(attrs={"type": "date"}),
+        error_messages={"invalid": DATE_LIKE},
     )
     least = AmountFilter(field_name="total", lookup_expr="gte", label=_("Total from"))
     most = AmountFilter(field_name="total", lookup_expr="lte", label=_("Total to"))

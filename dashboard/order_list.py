@@ -16,10 +16,11 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
-from dashboard.filters import OrderFilter, Unread
+from dashboard.filters import OrderFilter
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
+from dashboard.unread import Unread, unread_place
 from dashboard.waiting import ask_with_frame
 from registration.models import Conference, Order
 
@@ -70,6 +71,12 @@ class OrderList:
     def unread(self) -> list[Unread]:
         """What was asked and cannot be read; said above the list, for it narrows nothing."""
         return self.filter.unread if self.asked.keys() - set(LOOKS) else []
+
+    @property
+    def left_out(self) -> list[Unread]:
+        """All that is said above the list: what narrows nothing, and a page that could not be found."""
+        lost = unread_place(self.page, self.request.GET.get("after", "") or self.request.GET.get("before", ""))
+        return [*self.unread, lost] if lost else self.unread
 
     @cached_property
     def _narrowing(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from django.utils.translation import pgettext
 from dashboard import plots
 from dashboard.names import attendee_name
 from dashboard.spans import DAY, Span, spans_of, unit_of, weeks_until
+from dashboard.unread import Asked
 from registration import figures
 from registration.attention import in_short
 from registration.models import Conference
@@ -36,8 +37,9 @@ class Overview:
 
     def __init__(self, request: HttpRequest, conference: Conference) -> None:
         self.conference = conference
-        asked = request.GET.get("period", "")
-        self.period = asked if asked in PERIODS else DEFAULT_PERIOD
+        asked = Asked(request)
+        self.period = asked.choice("period", PERIODS, _("Period")) or DEFAULT_PERIOD
+        self.unread = asked.unread
         self.now: datetime = timezone.now()
         self.today = self.now.astimezone(ZoneInfo(conference.timezone)).date()
         self.opened = figures.first_day(conference)

@@ -25,6 +25,8 @@ class KeysetPage(Generic[M]):
     rows: list[M]
     before: str
     after: str
+    was_found: bool = True
+    """Whether the page is the one that was asked for; when its key cannot be read it is the first."""
 
 
 def keyset_page(
@@ -67,6 +69,7 @@ def keyset_page(
         rows=rows,
         before=_written(rows[0], field) if rows and has_before else "",
         after=_written(rows[-1], field) if rows and has_after else "",
+        was_found=key is not None or not (after or before),
     )
 
 

@@ -19,9 +19,10 @@ from dashboard.held import held
 from dashboard.names import attendee_name
 from dashboard.order_callouts import TOLD_IN_FULL
 from dashboard.order_refunds import by_hand
-from dashboard.paging import PAGE_SIZE, keyset_page
+from dashboard.paging import PAGE_SIZE
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import money, where
+from dashboard.unread import Asked
 from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
@@ -46,20 +47,20 @@ STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """One page of the conference's refunds, found and filtered by the address."""
-    words, state = _asked(request)
-    refunds = asked_for(request, Refund.objects.filter(order__conference=conference))
-    page = keyset_page(
+    asked = Asked(request)
+    words, state = _asked(asked)
+    refunds = _narrowed(Refund.objects.filter(order__conference=conference), words, state)
+    page = asked.page(
         refunds.select_related("order__user", "order__conference", "requested_by").prefetch_related("parts__payment"),
         "id",
         descending=True,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
     )
     return {
         "conference": conference,
         "words": words,
         "orders_url": f"{reverse('order_list')}?{urlencode({'q': words})}" if words else "",
         "state": state,
+        "unread": asked.unread,
         "chips": _chips(words, state),
         "refunds": [refund_row(refund) for refund in page.rows],
         "newer_url": _url(q=words, state=state, before=page.before) if page.before else "",
@@ -72,19 +73,22 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
 
 def asked_for(request: HttpRequest, refunds: QuerySet[Refund]) -> QuerySet[Refund]:
     """Those that the address leaves."""
-    words, state = _asked(request)
-    refunds = found(refunds, words)
-    return refunds.filter(state=state) if state in State.values else refunds
+    return _narrowed(refunds, *_asked(Asked(request)))
 
 
 def first_url(request: HttpRequest) -> str:
     """The first page of the same refunds."""
-    words, state = _asked(request)
+    words, state = _asked(Asked(request))
     return _url(q=words, state=state)
 
 
-def _asked(request: HttpRequest) -> tuple[str, str]:
-    return request.GET.get("q", "").strip(), request.GET.get("state", "")
+def _asked(asked: Asked) -> tuple[str, str]:
+    return asked.words(_("Search")), asked.choice("state", State.values, _("State"))
+
+
+def _narrowed(refunds: QuerySet[Refund], words: str, state: str) -> QuerySet[Refund]:
+    refunds = found(refunds, words)
+    return refunds.filter(state=state) if state else refunds
 
 
 def found(refunds: QuerySet[Refund], words: str) -> QuerySet[Refund]:
@@ -251,7 +255,7 @@ def _when(moment: Any) -> str:
 
 
 def _chips(words: str, state: str) -> list[dict[str, Any]]:
-    chips = [{"label": _("All"), "url": _url(q=words), "current": state not in State.values}]
+    chips = [{"label": _("All"), "url": _url(q=words), "current": not state}]
     return chips + [
         {"label": str(chip.label), "url": _url(q=words, state=chip.value), "current": state == chip.value}
         for chip in CHIPS

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.forms.webhook_secret import SecretForm
-from dashboard.paging import keyset_page
 from dashboard.templatetags.desk import moment
+from dashboard.unread import Asked
 from registration.models import Conference, StripeEvent
 from registration.services.events import MOST_ATTEMPTS
 from registration.webhooks import API_VERSION
@@ -36,22 +36,17 @@ HIDDEN = "…"
 
 def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
     """One page of the conference's events, newest first."""
-    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()
-    state = state if state in State.values else ""
+    asked = Asked(request)
+    state, words = asked.choice("state", State.values, _("State")), asked.words(_("Search"))
     events = found(StripeEvent.objects.filter(conference=conference), words)
-    page = keyset_page(
-        (events.filter(state=state) if state else events).defer("payload"),
-        "id",
-        descending=True,
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
+    page = asked.page((events.filter(state=state) if state else events).defer("payload"), "id", descending=True)
     chips = _chips(conference, state, words)
     may_replay = request.user.has_perm(REPLAY)
     return {
         "conference": conference,
         "state": state,
         "words": words,
+        "unread": asked.unread,
         "chips": chips,
         "events": [_row(event) for event in page.rows],
         "newer_url": _url(state=state, q=words, before=page.before) if page.before else "",

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from registration.money import SYMBOLS, places
 
+NO_SUCH_CHOICE = _("Choose one of those listed.")
+DATE_LIKE = _("Enter a date like 2026-11-30.")
 WHOLE_DIGITS = 10
 """What the database holds in front of the decimal mark."""
 GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*(?![0-9])")

@@ -20,8 +20,9 @@ from dashboard.credit_answers import answer_change, is_fragment, new_nonce
 from dashboard.credit_display import credit_row
 from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
 from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
-from dashboard.paging import KeysetPage, keyset_page
+from dashboard.paging import KeysetPage
 from dashboard.templatetags.desk import person
+from dashboard.unread import Asked
 from dashboard.views.attendees import attendee_place, people_context
 from registration.models import Conference, Credit, Order, Payment
 from registration.money import ZERO, format_money
@@ -36,19 +37,13 @@ from registration.statement import LISTED_STATES, held_in, in_state
 def credit_list(request: HttpRequest) -> HttpResponse:
     """Find an attendee; below, the conference's latest credits."""
     conference = current_conference(request)
-    state = request.GET.get("state", "")
-    state = state if state in LISTED_STATES else ""
+    asked = Asked(request)
+    state = asked.choice("state", LISTED_STATES, _("State"))
     field = "expires_at" if state == "expiring" else "id"
     credits = in_state(conference, state).select_related("conference", "user", "source_order")
-    page = keyset_page(
-        credits,
-        field,
-        descending=field == "id",
-        after=request.GET.get("after", ""),
-        before=request.GET.get("before", ""),
-    )
+    page = asked.page(credits, field, descending=field == "id")
     held = _held(credits, conference) if state == "expiring" and page.rows else ""
-    context = {"conference": conference, "held": held, **_listed(page, state)}
+    context = {"conference": conference, "held": held, "unread": asked.unread, **_listed(page, state)}
     if is_fragment(request):
         return render(request, "dashboard/credits/_table.html", context)
     return render(request, "dashboard/credits/list.html", context | people_context(request))

@@ -119,8 +119,8 @@ def test_an_address_nobody_meant_still_shows_a_page(grace_client: Client, order:
     [
         ("least=abc", "Total from", "Enter an amount like 12.50."),
         ("most=1,234", "Total to", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
-        ("since=nonsense", "Placed from", "Enter a valid date."),
-        ("status=NOPE", "Status", "Select a valid choice. NOPE is not one of the available choices."),
+        ("since=nonsense", "Placed from", "Enter a date like 2026-11-30."),
+        ("status=NOPE", "Status", "Choose one of those listed."),
     ],
 )
 def test_a_filter_that_cannot_be_read_is_said_and_is_no_filter(

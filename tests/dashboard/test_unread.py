@@ -1,0 +1,90 @@
+"""What an address asks for and nobody can read: each page says that it was left out, and shows all."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import escape
+
+from registration.models import ComparisonRun, Conference, Order
+from tests.cast import HTMX
+from tests.dashboard.reading import text_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NONSENSE = "<b>nonsense</b>"
+CHOICES = [
+    ("refund_list", "state", "State", "succeeded"),
+    ("credit_list", "state", "State", "used"),
+    ("attention_list", "kind", "Kind", "FAILED"),
+    ("event_list", "state", "State", "FAILED"),
+    ("comparison", "state", "State", "REPAIRED"),
+    ("overview", "period", "Period", "7"),
+    ("order_list", "status", "Status", "PAID"),
+]
+LISTS = ["refund_list", "credit_list", "attention_list", "event_list", "comparison", "order_list"]
+SEARCHES = ["refund_list", "event_list", "order_list"]
+
+
+@pytest.fixture(autouse=True)
+def season(order: Order, conference: Conference) -> None:
+    """An order to count, and a comparison that found no difference."""
+    finished = ComparisonRun.State.FINISHED
+    now = timezone.now()
+    ComparisonRun.objects.create(conference=conference, state=finished, until=now, finished_at=now)
+
+
+@pytest.mark.parametrize(("page", "name", "label", "valid"), CHOICES)
+def test_a_made_up_choice_is_said_and_left_out(
+    grace_client: Client, page: str, name: str, label: str, valid: str
+) -> None:
+    made_up = grace_client.get(reverse(page), {name: NONSENSE})
+    nothing, chosen = grace_client.get(reverse(page)), grace_client.get(reverse(page), {name: valid})
+
+    assert made_up.status_code == nothing.status_code == chosen.status_code == 200
+    said = f"{label}: “{escape(NONSENSE)}” was left out.</b> Choose one of those listed."
+    assert said in made_up.content.decode()
+    assert NONSENSE not in made_up.content.decode()
+    assert "was left out" not in text_of(nothing) + text_of(chosen)
+
+
+@pytest.mark.parametrize("page", ["refund_list", "credit_list", "event_list", "attention_list", "comparison"])
+def test_beside_a_made_up_choice_that_of_everything_is_current(grace_client: Client, page: str) -> None:
+    name = "kind" if page == "attention_list" else "state"
+
+    def current(query: dict[str, str]) -> list[bool]:
+        context: Any = grace_client.get(reverse(page), query, headers=HTMX).context
+        chips = (context["result"] if page == "comparison" else context)["chips"]
+        return [chip["current"] for chip in chips]
+
+    assert current({name: NONSENSE}) == current({})
+    assert current({})[0]
+
+
+@pytest.mark.parametrize("page", LISTS)
+@pytest.mark.parametrize("place", [{"after": NONSENSE}, {"before": NONSENSE}])
+def test_a_page_that_names_no_row_is_said_to_be_the_first(
+    grace_client: Client, page: str, place: dict[str, str]
+) -> None:
+    response = grace_client.get(reverse(page), place)
+
+    assert response.status_code == 200
+    assert f"Page: “{escape(NONSENSE)}” was left out.</b> This is the first page." in response.content.decode()
+
+
+@pytest.mark.parametrize("page", SEARCHES)
+def test_words_that_no_text_holds_are_said_and_search_for_nothing(grace_client: Client, page: str) -> None:
+    response = grace_client.get(reverse(page), {"q": "a\0b"})
+
+    assert response.status_code == 200
+    said = "a\N{SYMBOL FOR NULL}b” was left out.</b> It holds a null character, which nothing here has."
+    assert said in text_of(response)
+
+
+def test_it_is_said_in_german(grace_client: Client) -> None:
+    response = grace_client.get(reverse("refund_list"), {"state": "nichts"}, headers={"accept-language": "de"})
+
+    said = "Zustand: „nichts“ wurde ausgelassen.</b> Wählen Sie eine der angebotenen Möglichkeiten."
+    assert said in text_of(response)
