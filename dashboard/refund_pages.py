@@ -239,9 +239,9 @@ def _can_be_tried_again(refund: Refund, parts: list[RefundPart]) -> bool:
 
 
 def _can_be_asked(parts: list[RefundPart]) -> bool:
-    """Whether Stripe may know something of it."""
-    unsent = (*OVER, State.AWAITING_APPROVAL)
-    asked = (part for part in parts if part.channel == RefundPart.Channel.STRIPE and part.state not in unsent)
+    """Whether Stripe may know something of it that we do not; what fails after it succeeded, it tells by itself."""
+    told = (*OVER, State.AWAITING_APPROVAL, State.SUCCEEDED)
+    asked = (part for part in parts if part.channel == RefundPart.Channel.STRIPE and part.state not in told)
     return any(part.refund.hold_until is None for part in asked)
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from dashboard.forms.fields import DATE_LIKE
 from registration.services.compare_nightly import LOOKS_BACK
 
 
@@ -19,8 +20,15 @@ def _day_input() -> forms.DateInput:
 class ComparisonForm(forms.Form):
     """From when on, and up to when; both days included."""
 
-    since = forms.DateField(required=False, label=pgettext_lazy("period", "From"), widget=_day_input())
-    until = forms.DateField(required=False, label=_("Up to"), widget=_day_input())
+    since = forms.DateField(
+        required=False,
+        label=pgettext_lazy("period", "From"),
+        widget=_day_input(),
+        error_messages={"invalid": DATE_LIKE},
+    )
+    until = forms.DateField(
+        required=False, label=_("Up to"), widget=_day_input(), error_messages={"invalid": DATE_LIKE}
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Offer what the nightly comparison covers."""

@@ -19,6 +19,7 @@ from registration.statement import CreditPlan, left_with, plan_of
 
 NO_CREDIT = _("Choose at least one credit.")
 GONE = _("One of these credits can no longer be used. Choose again.")
+NO_DIRECTION = _("Say whether to add or to take off.")
 NO_REASON = _("Enter a reason. The next colleague reads it in the history.")
 
 
@@ -154,7 +155,7 @@ class AdjustForm(ReasonForm):
     direction = forms.ChoiceField(
         choices=[(MORE, _("Add")), (LESS, _("Take off"))],
         initial=MORE,
-        error_messages={"required": _("Say whether to add or to take off.")},
+        error_messages={"required": NO_DIRECTION, "invalid_choice": NO_DIRECTION},
     )
     amount = AmountField()
     left_seen = forms.DecimalField(widget=forms.HiddenInput)

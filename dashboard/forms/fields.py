@@ -24,7 +24,8 @@ SPACE = "[ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]?"
 SIGNED = re.compile(rf"(?:({SIGN}){SPACE})?(.*?)(?:{SPACE}({SIGN}))?", re.DOTALL)
 """An amount with the sign or the code of a currency before it, behind it, or both."""
 BELOW_ZERO = re.compile(r"[-\N{EN DASH}\N{MINUS SIGN}].*[0-9].*", re.DOTALL)
-PERCENT = re.compile(rf"([0-9]{{1,3}}(?:[.,][0-9]{{1,2}})?)(?:{SPACE}%)?")
+PERCENT = re.compile(rf"([0-9]{{1,{WHOLE_DIGITS}}}(?:[.,][0-9]{{1,{WHOLE_DIGITS}}})?)(?:{SPACE}%)?")
+WHOLE, PERCENT_PLACES = 100, 2
 
 
 def typed(amount: Decimal, currency: str) -> str:
@@ -117,29 +118,47 @@ class AmountField(forms.CharField):
 
 
 class PercentField(forms.CharField):
-    """A share from 0.01 to 100 per cent, typed as ``10``, ``12.5`` or ``10 %``."""
+    """A share above zero and below 100 per cent, typed as ``10``, ``12.5`` or ``10 %``."""
 
     default_error_messages = {
         "required": _("Enter a percentage like 10."),
         "percent": _("Enter a percentage like 10."),
+        "minus": _("Enter the percentage without a minus sign."),
+        "zero": _("Enter a percentage greater than zero."),
+        "whole": _("Enter a percentage below 100: nothing would go back."),
+        "places": _("Enter a percentage with at most two decimal places, like 12.5."),
     }
 
     def __init__(self, **options: Any) -> None:
         """Offer the keyboard with digits on phones."""
         super().__init__(**options)
+        # The pattern refuses null characters too, with the one sentence that helps.
+        self.validators = []
         self.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off"})
 
     def clean(self, value: Any) -> Decimal | None:
         """Return the percentage, or nothing for an optional field left empty.
 
         Raises:
-            ValidationError: The text is not a number above 0 and up to 100.
+            ValidationError: The text is not a number above 0 and below 100 with at most two places.
         """
         text = super().clean(value)
         if not text:
             return None
         match = PERCENT.fullmatch(text)
-        percent = Decimal(match[1].replace(",", ".")) if match else Decimal(0)
-        if not 0 < percent <= 100:
-            raise ValidationError(self.error_messages["percent"], code="percent")
+        percent = Decimal(match[1].replace(",", ".")) if match else None
+        if wrong := self._wrong(text, percent):
+            raise ValidationError(self.error_messages[wrong], code=wrong)
         return percent
+
+    def _wrong(self, text: str, percent: Decimal | None) -> str:
+        """Which sentence helps; empty when nothing is wrong."""
+        if BELOW_ZERO.fullmatch(text):
+            return "minus"
+        if percent is None:
+            return "percent"
+        if percent == 0:
+            return "zero"
+        if percent >= WHOLE:
+            return "whole"
+        return "places" if percent != round(percent, PERCENT_PLACES) else ""

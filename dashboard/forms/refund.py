@@ -25,6 +25,7 @@ Destination = Refund.Destination
 format_html_lazy = lazy(format_html, SafeString)
 FULL, ITEMS, CUSTOM = "full", "items", "custom"
 FIXED, PERCENT = "fixed", "percent"
+NO_SUCH_LINE = _("Choose among the line items listed.")
 RELOAD = _("This form is no longer complete. Close it and open it again.")
 
 
@@ -35,7 +36,8 @@ class AmountSeenField(forms.DecimalField):
 
     def __init__(self) -> None:
         """Take what the form itself wrote, and nothing else."""
-        messages = {"required": RELOAD, "invalid": RELOAD}
+        codes = ("required", "invalid", "min_value", "max_digits", "max_decimal_places", "max_whole_digits")
+        messages = dict.fromkeys(codes, RELOAD)
         super().__init__(max_digits=12, decimal_places=2, min_value=ZERO, error_messages=messages)
 
 
@@ -43,12 +45,18 @@ class RefundForm(forms.Form):
     """Checks the shape of a refund; ``plan`` asks the domain what it would do."""
 
     mode = forms.ChoiceField(choices=[(FULL, _("Full")), (ITEMS, _("Line items")), (CUSTOM, _("Custom"))])
-    lines = forms.TypedMultipleChoiceField(coerce=int, required=False, label=_("Line items"))
+    lines = forms.TypedMultipleChoiceField(
+        coerce=int,
+        required=False,
+        label=_("Line items"),
+        error_messages={"invalid_choice": NO_SUCH_LINE, "invalid_list": NO_SUCH_LINE},
+    )
     amount = AmountField(required=False, label=_("Custom amount"))
     fee_kind = forms.ChoiceField(
         choices=[("", _("No fee")), (FIXED, _("Fixed amount")), (PERCENT, _("Percentage"))],
         required=False,
         label=_("Keep a fee"),
+        error_messages={"invalid_choice": _("Choose whether a fee is kept.")},
     )
     fee_amount = AmountField(required=False, label=_("Fee to keep"))
     fee_percent = PercentField(required=False, label=_("Percentage to keep"))
@@ -56,7 +64,9 @@ class RefundForm(forms.Form):
     credit_amount = AmountField(required=False, label=_("How much becomes store credit"))
     confirm_total = forms.CharField(required=False)
     confirm_repeat = forms.CharField(required=False)
-    reason = forms.ChoiceField(label=_("Reason"))
+    reason = forms.ChoiceField(
+        label=_("Reason"), error_messages={"invalid_choice": _("Choose one of the reasons listed.")}
+    )
     confirm_fraud = forms.BooleanField(
         required=False, label=_("It was fraud, and I want Stripe to block this card and email address")
     )
@@ -71,7 +81,7 @@ class RefundForm(forms.Form):
     nonce = forms.UUIDField(widget=forms.HiddenInput, error_messages={"required": RELOAD, "invalid": RELOAD})
     balance_seen = AmountSeenField()
     full_amount = AmountSeenField()
-    retry_of = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    retry_of = forms.IntegerField(required=False, widget=forms.HiddenInput, error_messages={"invalid": RELOAD})
     item = forms.IntegerField(required=False, widget=forms.HiddenInput, error_messages={"invalid": RELOAD})
     """The open item about money paid too much that it is for; no more than what is left of that goes back."""
 
@@ -103,8 +113,9 @@ class RefundForm(forms.Form):
         self.fields["reason"].choices = [  # type: ignore[attr-defined]
             (value, label) for value, label, _told in self.reason_options()
         ]
-        self.fields["mode"].error_messages["required"] = _("Choose how much goes back.")
-        self.fields["destination"].error_messages["required"] = _("Choose where the money goes.")
+        for wrong in ("required", "invalid_choice"):
+            self.fields["mode"].error_messages[wrong] = _("Choose how much goes back.")
+            self.fields["destination"].error_messages[wrong] = _("Choose where the money goes.")
         self.fields["reason"].error_messages["required"] = _("Choose a reason.")
         self._plan: RefundPlan | None = None
 

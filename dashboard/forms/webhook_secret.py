@@ -7,6 +7,7 @@ from datetime import timedelta
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+NO_OVERLAP = _("Choose how long the old secret counts.")
 OVERLAPS = (
     ("24", _("Keep the old one for 24 hours, while Stripe signs with both")),
     ("72", _("Keep the old one for 3 days")),
@@ -24,7 +25,12 @@ class SecretForm(forms.Form):
         error_messages={"required": _("Enter the signing secret of the endpoint.")},
         widget=forms.PasswordInput({"autocomplete": "off", "spellcheck": "false"}, render_value=False),
     )
-    overlap_hours = forms.ChoiceField(choices=OVERLAPS, initial="24", label=_("The secret before"))
+    overlap_hours = forms.ChoiceField(
+        choices=OVERLAPS,
+        initial="24",
+        label=_("The secret before"),
+        error_messages={"required": NO_OVERLAP, "invalid_choice": NO_OVERLAP},
+    )
 
     def overlap(self) -> timedelta:
         """For how long the one before still counts."""

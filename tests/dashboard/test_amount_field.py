@@ -209,7 +209,9 @@ def test_refused_text_stays_in_the_form() -> None:
         ("10", "10"),
         ("12.5", "12.5"),
         ("12,5", "12.5"),
-        ("100", "100"),
+        ("99.99", "99.99"),
+        ("0.01", "0.01"),
+        ("12.50", "12.5"),
         ("10%", "10"),
         ("12,5\N{NO-BREAK SPACE}%", "12.5"),
     ],
@@ -218,7 +220,28 @@ def test_percentage_is_understood(text: str, percent: str) -> None:
     assert PercentField().clean(text) == Decimal(percent)
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "100.01", "101", "1e1", "ten", "%", "%10", "10%%", "12.505"])
+@pytest.mark.parametrize("text", ["", "1e1", "ten", "%", "%10", "10%%", "9" * 10_000, "1\x00"])
 def test_other_percentages_are_told_what_to_type(text: str) -> None:
     with pytest.raises(forms.ValidationError, match=r"Enter a percentage like 10\."):
         PercentField().clean(text)
+
+
+@pytest.mark.trap(39)
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0", "Enter a percentage greater than zero."),
+        ("0.00 %", "Enter a percentage greater than zero."),
+        ("-3", "Enter the percentage without a minus sign."),
+        ("\N{MINUS SIGN}3 %", "Enter the percentage without a minus sign."),
+        ("100", "Enter a percentage below 100: nothing would go back."),
+        ("101", "Enter a percentage below 100: nothing would go back."),
+        ("12.345", "Enter a percentage with at most two decimal places, like 12.5."),
+        ("0,001", "Enter a percentage with at most two decimal places, like 12.5."),
+    ],
+)
+def test_a_percentage_that_cannot_be_kept_says_why(text: str, sentence: str) -> None:
+    with pytest.raises(forms.ValidationError) as refusal:
+        PercentField().clean(text)
+
+    assert refusal.value.messages == [sentence]

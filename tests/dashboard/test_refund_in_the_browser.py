@@ -115,7 +115,7 @@ def test_too_much_is_said_at_its_field_and_stops_the_button(
     ("choice", "label", "text", "sentence"),
     [
         ("fixed", "Fee to keep", "200", "Enter a fee that is less than the amount."),
-        ("percent", "Percentage to keep", "101", "Enter a percentage like 10."),
+        ("percent", "Percentage to keep", "101", "Enter a percentage below 100: nothing would go back."),
     ],
 )
 def test_a_wrong_fee_is_said_below_it(

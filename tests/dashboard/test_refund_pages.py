@@ -126,6 +126,21 @@ def test_check_now_finds_what_stripe_did(grace_client: Client, card_order: Order
     assert "Do not send it again." not in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("state", "offered"), [("SUCCEEDED", False), ("PENDING", True), ("REQUIRES_ACTION", True), ("FAILED", False)]
+)
+def test_check_now_is_offered_while_stripe_may_have_news(
+    grace_client: Client, card_order: Order, state: str, offered: bool
+) -> None:
+    refund = refunded(card_order, destination="CARD")
+    refund.parts.update(state=Refund.State[state])
+    Refund.objects.filter(pk=refund.pk).update(state=Refund.State[state])
+
+    page = grace_client.get(detail_url(refund)).content.decode()
+
+    assert ('id="check"' in page) is offered
+
+
 def test_check_now_while_stripe_is_silent(grace_client: Client, card_order: Order, sandbox: "SandboxServer") -> None:
     with fault(sandbox, "server_error", count=99):
         refund = refunded(card_order, destination="CARD")

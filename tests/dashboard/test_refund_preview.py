@@ -138,7 +138,7 @@ def test_preview_of_a_wrong_amount_says_what_is_wrong(
             "€9,999.00 is €9,919.00 more than can be refunded. Enter €80.00 or less.",
         ),
         ({"fee_kind": "fixed", "fee_amount": "13"}, "id_fee_amount_error", "Enter a fee that is less than the amount."),
-        ({"fee_kind": "percent", "fee_percent": "0"}, "id_fee_percent_error", "Enter a percentage like 10."),
+        ({"fee_kind": "percent", "fee_percent": "0"}, "id_fee_percent_error", "Enter a percentage greater than zero."),
         (
             {"destination": "SPLIT", "credit_amount": "13"},
             "id_credit_amount_error",

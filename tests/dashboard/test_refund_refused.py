@@ -56,6 +56,58 @@ def test_amount_that_cannot_go_back_says_why(grace_client: Client, order: Order,
 
 
 @pytest.mark.trap(39)
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0", "Enter a percentage greater than zero."),
+        ("-3", "Enter the percentage without a minus sign."),
+        ("101", "Enter a percentage below 100: nothing would go back."),
+        ("12.345", "Enter a percentage with at most two decimal places, like 12.5."),
+    ],
+)
+def test_percentage_that_cannot_be_kept_says_why(grace_client: Client, order: Order, text: str, sentence: str) -> None:
+    fields = filled(order, fee_kind="percent", fee_percent=text)
+
+    response = grace_client.post(refund_url(order), fields, headers=HTMX)
+
+    assert response.status_code == 422
+    assert f'<a href="#id_fee_percent">{sentence}</a>' in response.content.decode()
+    assert_nothing_changed(order)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence", "german"),
+    [
+        ({"mode": "all"}, "Choose how much goes back.", "Wählen Sie, wie viel zurückgeht."),
+        ({"destination": "MOON"}, "Choose where the money goes.", "Wählen Sie, wohin das Geld geht."),
+        ({"reason": "0"}, "Choose one of the reasons listed.", "Wählen Sie einen der aufgeführten Gründe."),
+        (
+            {"fee_kind": "half"},
+            "Choose whether a fee is kept.",
+            "Wählen Sie, ob eine Gebühr einbehalten wird.",
+        ),
+        (
+            {"mode": "items", "lines": ["0"]},
+            "Choose among the line items listed.",
+            "Wählen Sie unter den aufgeführten Positionen.",
+        ),
+    ],
+)
+def test_a_choice_that_is_made_up_is_asked_for_again(
+    grace_client: Client, order: Order, fields: dict[str, Any], sentence: str, german: str
+) -> None:
+    for language, said in (("en", sentence), ("de", german)):
+        headers = {**HTMX, "accept-language": language}
+        response = grace_client.post(refund_url(order), filled(order, **fields), headers=headers)
+
+        html = response.content.decode()
+        assert response.status_code == 422
+        assert said in html
+        assert "Select a valid choice" not in html
+    assert_nothing_changed(order)
+
+
+@pytest.mark.trap(39)
 def test_amount_with_two_readings_is_asked_about(grace_client: Client, order: Order) -> None:
     response = grace_client.post(refund_url(order), filled(order, amount="1.234"), headers=HTMX)
 
