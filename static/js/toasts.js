@@ -37,18 +37,21 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("close", goHome, true);
 
 // Nobody should type, or press, beneath a toast: they go to the other end of the page while they would cover the focus.
-function stepAside() {
+// Where they have a place of their own, what has the focus comes out from under them; who scrolls it away means to.
+function stepAside({ type }) {
   toasts.removeAttribute("data-aside");
   const focus = document.activeElement;
   if (!toasts.childElementCount || focus === document.body || toasts.contains(focus)) return;
   const [over, under] = [toasts.getBoundingClientRect(), focus.getBoundingClientRect()];
   const apart = over.bottom <= under.top || under.bottom <= over.top || over.right <= under.left || under.right <= over.left;
-  toasts.toggleAttribute("data-aside", !apart);
+  if (getComputedStyle(toasts).position === "fixed") toasts.toggleAttribute("data-aside", !apart);
+  else if (!apart && type !== "scrollend") focus.scrollIntoView({ block: "center" });
 }
 
 if (toasts) {
   new MutationObserver(stepAside).observe(toasts, { childList: true, subtree: true });
   for (const name of ["focusin", "scrollend"]) document.addEventListener(name, stepAside);
+  window.addEventListener("resize", stepAside);
 }
 
 function say(name) {

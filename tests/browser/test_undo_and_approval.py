@@ -154,6 +154,69 @@ def test_on_a_phone_the_toast_steps_aside_for_who_types(
     expect(toasts.get_by_role("button", name="Undo")).to_be_in_viewport()
 
 
+def test_on_a_phone_the_toast_covers_neither_the_form_nor_what_submits_it(
+    page: Page, grace: Any, paid_order: Order, crowd: list[Order], conference: Conference
+) -> None:
+    seconds(conference, 60)
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, grace)
+    send(page, paid_order)
+    page.goto(f"/orders/{crowd[0].reference}/refunds/new/")
+    toasts, note, bar = page.locator("#toasts"), page.get_by_label("Internal note"), page.locator(".drawer-foot")
+
+    for height in (844, 520):
+        page.set_viewport_size({"width": 390, "height": height})
+        note.focus()
+        assert not covers(toasts, note)
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        expect(bar.get_by_role("button", name="Refund")).to_be_in_viewport()
+        assert not covers(toasts, bar)
+        expect(toasts.get_by_role("button", name="Undo")).to_be_in_viewport()
+
+
+def test_in_the_panel_a_toast_has_a_row_of_its_own(
+    page: Page, sam: Any, paid_order: Order, complaints: list[str]
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, sam)
+    panel = open_refund(page, row_of(page, paid_order), "25.00")
+    note, bar, toasts = panel.get_by_label("Internal note"), panel.locator(".drawer-foot"), page.locator("#toasts")
+    note.focus()
+    page.route("**/refunds/new/", lambda route: route.fulfill(status=503))
+
+    page.keyboard.press("Control+Enter")
+    expect(panel.locator(".toast")).to_be_visible()
+    complaints.clear()
+
+    for height in (844, 620):
+        page.set_viewport_size({"width": 390, "height": height})
+        for each in (note, panel.get_by_label("Custom amount"), panel.get_by_role("radio", name="Custom")):
+            each.focus()
+            assert not covers(toasts, each)
+            assert not covers(toasts, bar)
+        expect(bar.get_by_role("button", name="Refund")).to_be_in_viewport()
+        expect(toasts).to_be_in_viewport()
+
+
+def test_a_toast_steps_aside_when_the_window_is_made_smaller(page: Page, grace: Any, paid_order: Order) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, grace)
+    page.goto(f"/orders/{paid_order.reference}/")
+    toasts, note = page.locator("#toasts"), page.locator("#id_note")
+    note.evaluate("note => scrollTo(0, note.getBoundingClientRect().top + scrollY - 300)")
+    note.focus()
+    # One that counts no seconds: nothing but the window changes.
+    page.evaluate("document.dispatchEvent(new Event('key:unused'))")
+    expect(toasts.locator(".toast")).to_be_visible()
+    assert not covers(toasts, note)
+    below = note.evaluate("note => note.getBoundingClientRect().bottom")
+
+    page.set_viewport_size({"width": 390, "height": int(below) + 90})
+
+    expect(toasts).to_have_attribute("data-aside", "")
+    assert not covers(toasts, note)
+
+
 def covers(over: Locator, under: Locator) -> bool:
     """Whether one lies over a part of the other; both are as wide as the page."""
     first, second = over.bounding_box(), under.bounding_box()
