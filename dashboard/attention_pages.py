@@ -29,6 +29,7 @@ from dashboard.unread import Asked
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
+from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
 from registration.services.surplus import TOO_MUCH, left_for
@@ -118,6 +119,7 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "amount": amount_of(item),
         "explanation": explanation(item),
         "advice": advice(item),
+        "turned_down": turned_down(item),
         "hue": look_of("open_item", item.kind)[0],
         "attendee": attendee_name(item.order) if item.order else "",
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
@@ -129,6 +131,15 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "settle_url": reverse("attention_settle", args=[item.pk]),
         "item_url": reverse("attention_item", args=[item.pk]),
     }
+
+
+def turned_down(item: OpenItem) -> str:
+    """Who rejected the refund that was last proposed for an item that still waits, and why; empty when nobody did."""
+    refund = item.refund
+    if item.kind not in TOO_MUCH or item.resolved_at is not None or refund is None or refund.state != State.REJECTED:
+        return ""
+    entry = refund.history.filter(kind="refund_rejected").select_related("actor", "order").last()
+    return sentence(entry) if entry else ""
 
 
 def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:
