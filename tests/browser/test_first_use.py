@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from registration.models import Conference
+from registration.models import Conference, Membership
 from tests.browser.steps import row_of, sign_in
-from tests.cast import make_order
+from tests.cast import PASSWORD, make_order
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -29,6 +29,17 @@ def test_tools_come_with_the_first_order(page: Page, conference: Conference, gra
     expect(row_of(page, order)).to_be_visible()
     for tool in tools:
         expect(tool).to_be_visible()
+
+
+def test_who_belongs_to_no_conference_is_told_what_is_missing(page: Page, grace: Any) -> None:
+    Membership.objects.filter(user=grace).delete()
+    page.goto("/")
+    page.get_by_label("Email or user name").fill(grace.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("No conference is yours to see yet")
+    expect(page.get_by_role("main")).to_contain_text("A colleague who looks after roles adds you to a conference")
 
 
 def test_a_search_that_finds_nothing_keeps_the_tools(page: Page, conference: Conference, grace: Any) -> None:
