@@ -1,6 +1,8 @@
 // Refunds that can still be undone: counts their seconds down, and asks for the sending when they are over.
 const TICK_MS = 250;
+const LEAVES_MS = 10_000;
 const ends = new WeakMap();
+let leftAt = -LEAVES_MS;
 
 function endOf(part) {
   if (!ends.has(part)) ends.set(part, Date.now() + Number(part.dataset.seconds) * 1000);
@@ -14,11 +16,15 @@ function over(part) {
   part.closest("[data-hold]")?.querySelector("[data-hold-over]")?.requestSubmit();
 }
 
+// A form would call back whoever is on the way to another page; a worker sends it then. A download leaves nothing.
+addEventListener("beforeunload", () => { leftAt = performance.now(); });
+const isLeaving = () => performance.now() - leftAt < LEAVES_MS;
+
 function tick() {
   for (const part of document.querySelectorAll("[data-seconds]")) {
     const left = Math.ceil((endOf(part) - Date.now()) / 1000);
-    if (left <= 0) over(part);
-    else if (part.textContent !== String(left)) part.textContent = left;
+    if (left <= 0 && !isLeaving()) over(part);
+    else if (left > 0 && part.textContent !== String(left)) part.textContent = left;
   }
 }
 
@@ -29,5 +35,5 @@ document.addEventListener("refund:settled", (event) => {
   (row?.querySelector("[data-row-link], a") ?? document.getElementById("main"))?.focus({ preventScroll: true });
 });
 
-setInterval(tick, TICK_MS);
-tick();
+// Not before htmx holds the forms: one that it does not hold yet would lead to another page.
+document.addEventListener("htmx:load", () => { setInterval(tick, TICK_MS); tick(); }, { once: true });

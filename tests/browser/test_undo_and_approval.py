@@ -70,6 +70,24 @@ def test_undo_in_time(
     assert_books_agree()
 
 
+@pytest.mark.parametrize("place", ["the list", "the refund's page"])
+def test_the_end_of_the_seconds_leads_nobody_elsewhere(
+    page: Page, conference: Conference, sam: Any, paid_order: Order, place: str
+) -> None:
+    seconds(conference, 4)
+    sign_in(page, sam)
+    send(page, paid_order)
+    refund = paid_order.refunds.get()
+    if place == "the refund's page":
+        page.goto(f"/refunds/{refund.pk}/")
+    page.route("**/credits/", lambda route: (page.wait_for_timeout(5_000), route.continue_()))
+
+    page.get_by_role("navigation").get_by_role("link", name="Credits").first.click(no_wait_after=True)
+
+    page.wait_for_url("**/credits/", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Credits")
+
+
 def test_undo_with_the_row_by_keyboard(
     page: Page, sandbox: "SandboxServer", conference: Conference, sam: Any, paid_order: Order
 ) -> None:
