@@ -16,7 +16,7 @@ from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.radar import radar_context
 from dashboard.refund_again import again_context
-from dashboard.refund_refusal import problems, refund_refusal, said_places, stopped
+from dashboard.refund_refusal import problems, refund_refusal, stopped
 from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
@@ -94,7 +94,7 @@ def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
         "first_name": first_name(order),
         "rows": rows,
         "refusal": refusal,
-        "said": said_below(form, said_places(form)),
+        "said": said_below(form, _places_below(form)),
         "button": _verb(twice, bool(above)),
         "button_with_amount": _button(total, twice, bool(above)) if plan else "",
         "above": above,
@@ -166,10 +166,10 @@ def _limit(order: Order, user: Any) -> str:
     if not is_limited(conference, user):
         return ""
     at_once, a_day = conference.support_refund_limit, conference.support_daily_limit
-    limits = [] if at_once is None else [_("%(limit)s at once") % {"limit": money(order, at_once)}]
+    limits = [] if at_once is None else [_("up to %(limit)s at once") % {"limit": money(order, at_once)}]
     if a_day is not None:
         left = max(a_day - refunded_today(conference, user), ZERO)
-        limits.append(_("%(left)s more today") % {"left": money(order, left)})
+        limits.append(_("%(left)s in all for the rest of today") % {"left": money(order, left)})
     values = {"limits": _(" and ").join(limits)}
     return _("You can refund %(limits)s; above that you propose it and a second person decides.") % values
 
@@ -192,10 +192,22 @@ def _lines(form: RefundForm) -> list[Line]:
     ]
 
 
+def _cards(order: Order) -> list[Payment]:
+    """The payments that can go back to a card."""
+    return [each for each in order.payments.all() if usable(each) and channel_of(each) == Channel.STRIPE]
+
+
+def _places_below(form: RefundForm) -> list[tuple[str, str]]:
+    """The fields that can be wrong as soon as something is entered, as far as the panel draws them."""
+    drawn = {"lines": form.for_item is None, "credit_amount": bool(_cards(form.order))}
+    names = ("lines", "amount", "fee_amount", "fee_percent", "credit_amount")
+    return [(name, f"id_{name}_error") for name in names if drawn.get(name, True)]
+
+
 def _ways(form: RefundForm, user: Any) -> list[Way]:
     order, chosen = form.order, form["destination"].value()
     open_payments = [payment for payment in order.payments.all() if usable(payment)]
-    cards = [payment for payment in open_payments if channel_of(payment) == Channel.STRIPE]
+    cards = _cards(order)
     has_card = bool(cards)
     instruments = ", ".join(dict.fromkeys(payment.instrument for payment in cards or open_payments))
     arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"

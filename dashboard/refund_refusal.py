@@ -17,8 +17,6 @@ FORM_ONLY = ("nonce", "balance_seen", "full_amount", "retry_of", "item")
 
 MONEY = ("mode", "lines", "amount", "fee_kind", "fee_amount", "fee_percent", "destination", "credit_amount")
 """What the result follows from; reason, note and ticks are asked for when it is sent."""
-SAID_BELOW = ("lines", "amount", "fee_amount", "fee_percent", "credit_amount")
-"""What can be wrong as soon as it is entered; the place below it then says so."""
 TICKED_IN = {"confirm_total": "both-warning", "confirm_repeat": "radar"}
 """The ticks that a button waits for, and the elements that say why."""
 
@@ -33,11 +31,6 @@ def problems(form: RefundForm) -> list[str | SafeString]:
             else:
                 lines.append(format_html('<a href="#{}">{}</a>', _anchor(form, name), sentence))
     return list(dict.fromkeys(lines))
-
-
-def said_places(form: RefundForm) -> list[tuple[str, str]]:
-    """The fields of ``SAID_BELOW`` that the panel draws, each with the id of the place below it."""
-    return [(name, f"id_{name}_error") for name in SAID_BELOW if name != "lines" or form.for_item is None]
 
 
 def _anchor(form: RefundForm, name: str) -> str:

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -133,13 +134,21 @@ def _answer(request: HttpRequest, item: OpenItem) -> HttpResponse:
     return _row(request, item) if is_htmx(request) else redirect("attention_list")
 
 
+def _is_page_of(request: HttpRequest, item: OpenItem) -> bool:
+    """Whether what asks is the page of this item alone."""
+    asking: str = request.htmx.current_url_abs_path or ""  # type: ignore[attr-defined]
+    return asking.partition("?")[0] == reverse("attention_item", args=[item.pk])
+
+
 def _row(request: HttpRequest, item: OpenItem, form: ItemForm | None = None, *, status: int = 200) -> HttpResponse:
     """One row, with the counts around it out of band."""
     if not is_htmx(request):
         return _page(request, item, form, status=status)
     waiting = OpenItem.objects.unresolved().filter(conference=item.conference)
     kind = request.POST.get("kind", "")
-    context = {"row": item_context(request, item, form), "chips": chips(waiting, kind), "kind": kind}
+    # The page of one item draws no chips that could be renewed.
+    renewed = [] if _is_page_of(request, item) else chips(waiting, kind)
+    context = {"row": item_context(request, item, form), "chips": renewed, "kind": kind}
     return render(request, "dashboard/attention/_answer.html", context, status=status)
 
 

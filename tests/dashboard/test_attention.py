@@ -249,3 +249,16 @@ def test_what_is_wrong_with_the_whole_form_says_so_with_a_mark(
     assert re.search(
         r'<p class="invalid-feedback" role="alert"><svg[^>]*>.*?</svg><strong>Not refundable', page, re.DOTALL
     )
+
+
+def test_the_page_of_one_item_is_sent_no_chips_that_it_does_not_draw(grace_client: Client, order: Order) -> None:
+    item = add(order.conference, Kind.DISPUTED, "dispute:1", "5.00", order=order)
+    page = reverse("attention_item", args=[item.pk])
+    address = reverse("attention_settle", args=[item.pk])
+    form = {"action": "acknowledge", "note": ""}
+
+    alone = grace_client.post(address, form, headers=HTMX | {"HX-Current-URL": f"http://testserver{page}?x=1"})
+    listed = grace_client.post(address, form, headers=HTMX | {"HX-Current-URL": f"http://testserver{LIST}"})
+
+    assert "waiting-chips" not in text_of(alone)
+    assert "waiting-chips" in text_of(listed)

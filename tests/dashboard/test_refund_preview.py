@@ -236,3 +236,13 @@ def test_preview_of_another_conferences_order(grace_client: Client, other_confer
     response = grace_client.post(reverse("refund_preview", args=[order.reference]), filled(order), headers=HTMX)
 
     assert response.status_code == 404
+
+
+def test_preview_speaks_of_the_split_only_where_a_card_can_be_split(
+    grace_client: Client, order: Order, conference: Conference, ada: Any
+) -> None:
+    by_hand = make_order(conference, ada)
+    pay(by_hand, "80.00", method="MANUAL")
+
+    assert 'id="id_credit_amount_error"' in preview(grace_client, order)
+    assert "id_credit_amount_error" not in preview(grace_client, by_hand)
