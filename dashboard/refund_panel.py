@@ -192,14 +192,10 @@ def _lines(form: RefundForm) -> list[Line]:
     ]
 
 
-def _cards(order: Order) -> list[Payment]:
-    """The payments that can go back to a card."""
-    return [each for each in order.payments.all() if usable(each) and channel_of(each) == Channel.STRIPE]
-
-
 def _places_below(form: RefundForm) -> list[tuple[str, str]]:
     """The fields that can be wrong as soon as something is entered, as far as the panel draws them."""
-    drawn = {"lines": form.for_item is None, "credit_amount": bool(_cards(form.order))}
+    # A text field that is drawn is sent, also when nothing was entered.
+    drawn = {"lines": form.for_item is None, "credit_amount": "credit_amount" in form.data}
     names = ("lines", "amount", "fee_amount", "fee_percent", "credit_amount")
     return [(name, f"id_{name}_error") for name in names if drawn.get(name, True)]
 
@@ -207,7 +203,7 @@ def _places_below(form: RefundForm) -> list[tuple[str, str]]:
 def _ways(form: RefundForm, user: Any) -> list[Way]:
     order, chosen = form.order, form["destination"].value()
     open_payments = [payment for payment in order.payments.all() if usable(payment)]
-    cards = _cards(order)
+    cards = [payment for payment in open_payments if channel_of(payment) == Channel.STRIPE]
     has_card = bool(cards)
     instruments = ", ".join(dict.fromkeys(payment.instrument for payment in cards or open_payments))
     arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"

@@ -238,11 +238,13 @@ def test_preview_of_another_conferences_order(grace_client: Client, other_confer
     assert response.status_code == 404
 
 
-def test_preview_speaks_of_the_split_only_where_a_card_can_be_split(
+def test_preview_speaks_of_the_split_only_where_it_is_drawn(
     grace_client: Client, order: Order, conference: Conference, ada: Any
 ) -> None:
     by_hand = make_order(conference, ada)
     pay(by_hand, "80.00", method="MANUAL")
+    panels = (grace_client.get(reverse("refund_create", args=[each.reference])) for each in (order, by_hand))
 
-    assert 'id="id_credit_amount_error"' in preview(grace_client, order)
+    assert ['name="credit_amount"' in panel.content.decode() for panel in panels] == [True, False]
+    assert 'id="id_credit_amount_error"' in preview(grace_client, order, credit_amount="")
     assert "id_credit_amount_error" not in preview(grace_client, by_hand)
