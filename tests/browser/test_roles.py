@@ -65,7 +65,7 @@ def test_a_colleague_of_no_conference_is_told_so(page: Page, db: None) -> None:
     page.get_by_label("Password").fill("correct horse battery staple")
     page.get_by_role("button", name="Sign in").click()
 
-    expect(page.get_by_role("main")).to_contain_text("There is nothing at this address")
+    expect(page.get_by_role("main")).to_contain_text("No conference is yours to see yet")
 
 
 def test_a_phone_leads_to_the_queues_by_the_account_menu(page: Page, desk: None, conference: Conference) -> None:
