@@ -42,6 +42,16 @@ def filtered(page: Page, user: Any) -> None:
     expect(page).to_have_url(re.compile("status=PAID$"))
 
 
+def closed_by_back(page: Page, colleague: Any, order: Order) -> None:
+    """The list, after a refund panel over it was opened and left by Back."""
+    filtered(page, colleague)
+    stay(page)
+    refund_button(page, order).click()
+    expect(panel_of(page, order)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_back_closes_the_panel_and_stays_on_the_list(page: Page, sam: Any, paid_order: Order) -> None:
     filtered(page, sam)
     stay(page)
@@ -60,12 +70,7 @@ def test_back_closes_the_panel_and_stays_on_the_list(page: Page, sam: Any, paid_
 
 
 def test_forward_opens_the_panel_again(page: Page, sam: Any, paid_order: Order) -> None:
-    filtered(page, sam)
-    stay(page)
-    refund_button(page, paid_order).click()
-    expect(panel_of(page, paid_order)).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    closed_by_back(page, sam, paid_order)
 
     page.go_forward()
 
@@ -119,12 +124,7 @@ def test_forward_after_a_refund_sends_nothing_again(
 
 
 def test_back_before_a_panel_has_come_again_leaves_it_closed(page: Page, sam: Any, paid_order: Order) -> None:
-    filtered(page, sam)
-    stay(page)
-    refund_button(page, paid_order).click()
-    expect(panel_of(page, paid_order)).to_be_visible()
-    page.go_back()
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    closed_by_back(page, sam, paid_order)
     page.route("**/refunds/new/", lambda _route: None)
     page.go_forward()
     page.wait_for_function("() => history.state?.panel")
