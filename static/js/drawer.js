@@ -29,6 +29,7 @@ function focusFirst() {
 
 function open() {
   if (!drawer.innerHTML.trim()) return;
+  drawer.returnValue = "";
   if (!drawer.open) drawer.showModal();
   focusFirst();
 }
@@ -45,9 +46,11 @@ function tint(row) {
 }
 
 function closed() {
+  // The browser tells of closing a frame late: a step forward may have opened the next panel by then.
+  if (drawer.open) return;
   // A form on its way to Stripe stays until the answer is in; it may come back with an error.
   if (landing || !drawer.querySelector("form.htmx-request")) drawer.replaceChildren();
-  document.dispatchEvent(new CustomEvent("panel:closed"));
+  if (drawer.returnValue !== "back") document.dispatchEvent(new CustomEvent("panel:closed"));
   if (landing) focusRow(landing);
   else focusOpener();
   landing = null;
@@ -78,7 +81,7 @@ if (drawer) {
     document.dispatchEvent(new CustomEvent("panel:opened", { detail }));
   });
 
-  document.addEventListener("panel:close", () => { if (drawer.open) drawer.close(); });
+  document.addEventListener("panel:close", () => { if (drawer.open) drawer.close("back"); });
   document.addEventListener("panel:opener", (event) => { opener = document.getElementById(event.detail || "-"); });
 
   drawer.addEventListener("close", closed);

@@ -19,6 +19,8 @@ def sign_in(page: Page, user: Any) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Orders")
+    # Before its scripts have run, a page follows links as a page without scripts does.
+    page.wait_for_load_state()
 
 
 def search_orders(page: Page, words: str, found: Order) -> Locator:

@@ -83,6 +83,50 @@ def test_forward_opens_the_panel_again(page: Page, sam: Any, paid_order: Order) 
     expect(page).to_have_url(re.compile("status=PAID$"))
 
 
+LATE_CLOSE = """() => addEventListener("close", (event) => {
+  if (!event.isTrusted) return;
+  event.stopImmediatePropagation();
+  window.tellClosed = () => event.target.dispatchEvent(new Event("close"));
+}, true)"""
+
+
+def forward_before_closing_is_told(page: Page, colleague: Any, order: Order) -> None:
+    """Back and at once Forward: the browser tells of the closed panel a frame later, here when the test says so."""
+    filtered(page, colleague)
+    stay(page)
+    page.evaluate(LATE_CLOSE)
+    refund_button(page, order).click()
+    expect(panel_of(page, order)).to_be_visible()
+    page.go_back()
+    page.wait_for_function("() => window.tellClosed")
+    page.go_forward()
+
+
+def test_forward_before_the_browser_has_told_of_closing(page: Page, sam: Any, paid_order: Order) -> None:
+    forward_before_closing_is_told(page, sam, paid_order)
+    page.wait_for_function("() => history.state?.panel")
+
+    page.evaluate("() => window.tellClosed()")
+
+    expect(panel_of(page, paid_order)).to_be_visible()
+    expect(page).to_have_url(re.compile(f"refund={paid_order.reference}$"))
+    expect_stayed(page)
+
+
+def test_closing_told_after_forward_has_opened(page: Page, sam: Any, paid_order: Order) -> None:
+    forward_before_closing_is_told(page, sam, paid_order)
+    expect(panel_of(page, paid_order)).to_be_visible()
+
+    page.evaluate("() => window.tellClosed()")
+
+    expect(panel_of(page, paid_order).get_by_role("button", name="Refund €120.00")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"refund={paid_order.reference}$"))
+    page.keyboard.press("Escape")
+    page.evaluate("() => window.tellClosed()")
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    expect(refund_button(page, paid_order)).to_be_focused()
+
+
 def test_what_forward_opens_is_asked_for_anew_and_works(
     page: Page, sandbox: "SandboxServer", sam: Any, paid_order: Order
 ) -> None:

@@ -22,8 +22,8 @@ def test_all_scripts_together_stay_a_small_download() -> None:
 
     # Six for what the design counted, two for following changes made elsewhere, one for keeping what was typed, one for
     # panels that Back and Forward pass through, one for heads that change under somebody's hands and for toasts that
-    # step aside.
-    assert len(gzip.compress(everything)) < 11 * 1024
+    # step aside, one for where the focus goes after each of them.
+    assert len(gzip.compress(everything)) < 12 * 1024
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
