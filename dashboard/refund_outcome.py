@@ -226,10 +226,11 @@ def ended_title(refund: Refund) -> str:
 
 
 def verifying_title(refund: Refund) -> str:
-    """Stripe's silence, said as what we do about it."""
-    return _("Stripe did not answer. We are checking whether %(amount)s was refunded.") % {
-        "amount": money(refund.order, refund.amount)
-    }
+    """Stripe's silence, said as what we do about it; while it is asked for the first time nobody knows of a silence."""
+    amount = {"amount": money(refund.order, refund.amount)}
+    if refund.state == State.REQUESTED:
+        return _("%(amount)s is being sent. Stripe has not answered yet.") % amount
+    return _("Stripe did not answer. We are checking whether %(amount)s was refunded.") % amount
 
 
 def verifying_text(refund: Refund) -> str:

@@ -258,6 +258,21 @@ def test_silent_stripe_is_being_verified(grace_client: Client, card_order: Order
     assert f'id="order-{card_order.reference}"' in html
 
 
+def test_second_submit_while_stripe_is_being_asked_blames_nobody(
+    grace_client: Client, card_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registration.services.refund.send_part", lambda part: part)
+    fields = filled(card_order)
+    grace_client.post(refund_url(card_order), fields, headers=HTMX)
+
+    again = grace_client.post(refund_url(card_order), fields, headers=HTMX).content.decode()
+
+    assert card_order.refunds.get().state == Refund.State.REQUESTED
+    assert "€12.50 is being sent. Stripe has not answered yet." in again
+    assert "Do not send it again." in again
+    assert "did not answer" not in again
+
+
 def test_refusal_says_that_no_money_moved(grace_client: Client, order: Order, sandbox: "SandboxServer") -> None:
     response = grace_client.post(refund_url(order), filled(order), headers=HTMX)
 

@@ -1,6 +1,7 @@
 """Orders paid for real at the sandbox, and faults ordered for the next requests."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -56,6 +57,14 @@ def refunds_at_stripe(sandbox: "SandboxServer", order: Order) -> list[dict[str, 
     """What Stripe's own books say about an order, newest first."""
     intents = order.payments.exclude(stripe_payment_intent_id="").values_list("stripe_payment_intent_id", flat=True)
     return [r for i in intents for r in stripe_get(sandbox, f"refunds?limit=100&payment_intent={i}")["data"]]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for what another thread or process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.02)
 
 
 def at_once(*actions: Callable[[], object]) -> list[str]:

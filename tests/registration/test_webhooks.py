@@ -14,6 +14,7 @@ from registration import webhooks
 from registration.models import Conference, RefundPart, StripeEvent, WebhookRejection
 from registration.services import events
 from tests.registration.books import KEY, SECRET, control, make_card_order, make_conference, seed, stripe_post
+from tests.registration.desk import wait_until
 
 if TYPE_CHECKING:
     from pytest_django.live_server_helper import LiveServer
@@ -230,10 +231,3 @@ def test_the_sandbox_is_heard(conference: Conference, sandbox: "SandboxServer", 
     order.refresh_from_db()
     assert RefundPart.objects.count() == 1
     assert str(order.refunded_amount) == "25.00"
-
-
-def wait_until(condition: Any, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen in time."
-        time.sleep(0.02)
