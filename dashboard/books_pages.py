@@ -111,6 +111,11 @@ class BooksPage:
         return _("%(since)s %(until)s, amounts in %(currency)s") % words
 
     @property
+    def url(self) -> str:
+        """The page of these days, as far as they could be read."""
+        return self._url("books", self.first, self.last)
+
+    @property
     def export_url(self) -> str:
         """The same table as a file."""
         return self._url("books_export", self.first, self.last)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import django_filters
-from django import forms
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.counts import MORE, Part, ask, values_unless_many
-from dashboard.forms.fields import DATE_LIKE, NO_SUCH_CHOICE, AmountField
+from dashboard.list_filter import AmountFilter, ListFilter, choice_filter, day_filter
 from dashboard.unread import NO_SUCH_WORDS, Unread
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import AmongKeys, Led, Search, search
@@ -25,138 +22,46 @@ from registration.order_search import AmongKeys, Led, Search, search
 ANY = "any"
 LEADING = {"method": "orders_by_method", "attention": "orders_by_item"}
 """Filters by rows that lead to orders, where these are few, and what the keys of the orders are asked for as."""
-EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
-"""Beyond these, moments leave what a database can compare."""
+YES = "true"
+YES_OR_NO = [(YES, YES), ("false", "false")]
 
 
-class AmountFilter(django_filters.Filter):
-    """An amount typed as in the forms; what can be read in two ways is asked about, not guessed."""
-
-    field_class = AmountField
-
-
-@dataclass(frozen=True)
-class PanelField:
-    """A field of the panel, which most pages draw as everybody's do."""
-
-    of: OrderFilter
-    name: str
-
-    @property
-    def variant(self) -> str | None:
-        """Tells apart what is drawn for everybody: nothing entered, or one of the choices; None for all else."""
-        if self.name not in self.of.base_filters:
-            return ""
-        field = self.bound
-        is_one_of_few = isinstance(field.field, forms.ChoiceField) and not field.errors
-        return str(field.data) if is_one_of_few else None
-
-    @property
-    def bound(self) -> forms.BoundField:
-        """The field itself."""
-        return self.of.form[self.name] if self.name in self.of.base_filters else self.of.blank[self.name]
-
-
-class OrderFilter(django_filters.FilterSet):
+class OrderFilter(ListFilter):
     """Search and filters of the orders list, the same for the page, its counts and the export."""
 
     q = django_filters.CharFilter(
         method="search", label=_("Search orders"), error_messages={"null_characters_not_allowed": NO_SUCH_WORDS}
     )
-    status = django_filters.ChoiceFilter(
-        choices=Order.Status.choices, label=_("Status"), error_messages={"invalid_choice": NO_SUCH_CHOICE}
-    )
-    refundable = django_filters.BooleanFilter(method="only_refundable", label=_("Refundable"))
-    attention = django_filters.ChoiceFilter(
-        choices=[(ANY, _("Anything")), *OpenItem.Kind.choices],
+    status = choice_filter(Order.Status.choices, _("Status"))
+    refundable = choice_filter(YES_OR_NO, _("Refundable"), method="only_refundable")
+    attention = choice_filter(
+        [(ANY, _("Anything")), *OpenItem.Kind.choices],
+        _("Needs attention"),
         method="led_to",
-        label=_("Needs attention"),
         empty_label=_("All orders"),
-        error_messages={"invalid_choice": NO_SUCH_CHOICE},
     )
-    method = django_filters.ChoiceFilter(
-        choices=Payment.Method.choices,
-        method="led_to",
-        label=_("Paid by"),
-        empty_label=_("Any method"),
-        error_messages={"invalid_choice": NO_SUCH_CHOICE},
-    )
-    since = django_filters.DateFilter(
-        method="placed_since",
-        label=_("Placed from"),
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"invalid": DATE_LIKE},
-    )
-    until = django_filters.DateFilter(
-        method="placed_until",
-        label=_("Placed until"),
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"invalid": DATE_LIKE},
-    )
+    method = choice_filter(Payment.Method.choices, _("Paid by"), method="led_to", empty_label=_("Any method"))
+    since = day_filter("placed_since", _("Placed from"))
+    until = day_filter("placed_until", _("Placed until"))
     least = AmountFilter(field_name="total", lookup_expr="gte", label=_("Total from"))
     most = AmountFilter(field_name="total", lookup_expr="lte", label=_("Total to"))
 
-    class Meta:
-        model = Order
-        fields: list[str] = []
-
     def __init__(self, asked: Mapping[str, str], *args: Any, conference: Conference, **options: Any) -> None:
-        """Days begin and end where the conference is. Only filters that are asked for are put together."""
-        self.base_filters = {name: each for name, each in type(self).declared_filters.items() if name in asked}
-        super().__init__(asked, *args, **options)
-        self.zone = ZoneInfo(conference.timezone)
-        self.conference = conference
-        self._asked = asked
+        super().__init__(asked, *args, conference=conference, **options)
         self._search: Search | None = None
         self._known: dict[str, list[int] | int] = {}
-
-    @property
-    def form(self) -> forms.Form:
-        """The fields of what is asked for, put together when they are first needed."""
-        if not hasattr(self, "_form"):
-            form = super().form
-            for name, field in form.fields.items():
-                if isinstance(field, AmountField):
-                    field.set_currency(self.conference.currency)
-                field.widget.attrs["aria-describedby"] = f"id_{name}_error"
-                field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
-        built: forms.Form = self._form
-        return built
-
-    @property
-    def panel(self) -> dict[str, PanelField]:
-        """All fields, as the panel of filters draws them."""
-        return {name: PanelField(self, name) for name in type(self).declared_filters}
-
-    @cached_property
-    def blank(self) -> forms.Form:
-        """All fields with nothing entered."""
-        nothing = dict.fromkeys(type(self).declared_filters, "")
-        return OrderFilter(nothing, queryset=self.queryset, conference=self.conference).form
-
-    def narrowed(self, queryset: QuerySet[Order], without: Collection[str] = ()) -> QuerySet[Order]:
-        """Narrow another queryset by what was asked, some of it left out; what cannot be read narrows nothing."""
-        for name, value in self.read.items():
-            if name not in without:
-                queryset = self.filters[name].filter(queryset, value)
-        return queryset
 
     @property
     def read(self) -> dict[str, Any]:
         """What was asked, by filter, as far as it could be read."""
         if self._is_plain_search:
             return {"q": self._asked["q"].strip()}
-        self.is_valid()
-        read: dict[str, Any] = self.form.cleaned_data
-        return read
+        return super().read
 
     @cached_property
     def unread(self) -> list[Unread]:
         """What was asked and could not be read."""
-        if self._is_plain_search or self.is_valid():
-            return []
-        named = ((name, str(self.form[name].label), errors) for name, errors in self.form.errors.items())
-        return [Unread(name, label, self._asked[name], str(errors[0])) for name, label, errors in named]
+        return [] if self._is_plain_search else super().unread
 
     @property
     def _is_plain_search(self) -> bool:
@@ -178,9 +83,9 @@ class OrderFilter(django_filters.FilterSet):
         is_common = self._search is not None and self._search.is_common
         return is_common or any(not isinstance(self._found(name), list) for name in LEADING if self.read.get(name))
 
-    def only_refundable(self, queryset: QuerySet[Order], _name: str, value: bool) -> QuerySet[Order]:
+    def only_refundable(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
         """Keep orders with something left to give back, or those without."""
-        return queryset.filter(refundable_amount__gt=0) if value else queryset.filter(refundable_amount=0)
+        return queryset.filter(refundable_amount__gt=0) if value == YES else queryset.filter(refundable_amount=0)
 
     def led_to(self, queryset: QuerySet[Order], name: str, _value: str) -> QuerySet[Order]:
         """Keep orders with money that arrived one way, or that somebody should look at.
@@ -216,14 +121,11 @@ class OrderFilter(django_filters.FilterSet):
 
     def placed_since(self, queryset: QuerySet[Order], _name: str, value: date) -> QuerySet[Order]:
         """Keep orders from this day on."""
-        return queryset.filter(created_at__gte=self._midnight(min(value, LATEST)))
+        return queryset.filter(created_at__gte=self.start_of(value))
 
     def placed_until(self, queryset: QuerySet[Order], _name: str, value: date) -> QuerySet[Order]:
         """Keep orders up to this day and including it."""
-        return queryset.filter(created_at__lt=self._midnight(min(value, LATEST) + timedelta(days=1)))
-
-    def _midnight(self, day: date) -> datetime:
-        return datetime.combine(max(day, EARLIEST), time(), self.zone)
+        return queryset.filter(created_at__lt=self.end_of(value))
 
 
 @lru_cache(maxsize=64)

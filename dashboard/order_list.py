@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,10 +16,11 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
-from dashboard.filters import OrderFilter
+from dashboard.filters import YES, OrderFilter
+from dashboard.forms.fields import NO_SUCH_CHOICE
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
-from dashboard.tables import DEFAULT_SORT, OrderTable, sort_of
+from dashboard.tables import DEFAULT_SORT, SORTS, OrderTable, sort_of
 from dashboard.unread import Unread, unread_place
 from dashboard.waiting import ask_with_frame
 from registration.models import Conference, Order
@@ -53,11 +54,13 @@ class OrderList:
         self.request = request
         self.conference = conference
         self.asked = {key: request.GET[key].strip() for key in KEPT_PARAMETERS if request.GET.get(key, "").strip()}
+        self._odd_looks = list(self._unread_looks())
+        for each in self._odd_looks:
+            del self.asked[each.name]
         self.sort, self._field, self._descending = sort_of(self.asked.get("sort", ""))
-        if self.sort == DEFAULT_SORT:
-            self.asked.pop("sort", None)
-        if self.asked.get("size", "") not in map(str, LARGER_SIZES):
-            self.asked.pop("size", None)
+        for name, usual in (("sort", DEFAULT_SORT), ("size", str(PAGE_SIZE))):
+            if self.asked.get(name) == usual:
+                del self.asked[name]
         # A link passed to a colleague must show the same orders, whatever lies on their desk.
         several = len(conferences_of(request)) > 1
         self._place = {"conference": conference.slug} if several else {}
@@ -70,7 +73,16 @@ class OrderList:
     @cached_property
     def unread(self) -> list[Unread]:
         """What was asked and cannot be read; said above the list, for it narrows nothing."""
-        return self.filter.unread if self.asked.keys() - set(LOOKS) else []
+        narrowing = self.filter.unread if self.asked.keys() - set(LOOKS) else []
+        return [*narrowing, *self._odd_looks]
+
+    def _unread_looks(self) -> Iterator[Unread]:
+        """What was asked of the list's layout and is none of what it offers."""
+        sorts = {f"{sign}{name}" for name in SORTS for sign in ("", "-")}
+        sizes = {*map(str, (PAGE_SIZE, *LARGER_SIZES))}
+        for name, label, offered in (("sort", _("Sort order"), sorts), ("size", _("Rows on a page"), sizes)):
+            if self.asked.get(name, next(iter(offered))) not in offered:
+                yield Unread(name, label, self.asked[name], str(NO_SUCH_CHOICE))
 
     @property
     def left_out(self) -> list[Unread]:
@@ -147,7 +159,7 @@ class OrderList:
         """Filters by status, each with what it would find."""
         wanted: list[tuple[str, str, dict[str, str]]] = [
             ("all", _("All"), {}),
-            ("refundable", _("Refundable"), {"refundable": "true"}),
+            ("refundable", _("Refundable"), {"refundable": YES}),
             *((status.value, str(status.label), {"status": status.value}) for status in Order.Status),
         ]
         return [
@@ -290,8 +302,8 @@ class OrderList:
     def _chip_condition(self) -> Part:
         status, refundable = self.filter.read.get("status"), self.filter.read.get("refundable")
         conditions = ["found.status = %s"] if status else []
-        if refundable is not None:
-            conditions.append(f"found.refundable_amount {'>' if refundable else '='} 0")
+        if refundable:
+            conditions.append(f"found.refundable_amount {'>' if refundable == YES else '='} 0")
         return " AND ".join(conditions) or "TRUE", (status,) if status else ()
 
     def _capped(self, counts: dict[str, Any]) -> dict[str, int | None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -82,6 +83,11 @@ class Asked:
 
     def _leave_out(self, name: str, label: str, text: str, error: str) -> None:
         self.unread.append(Unread(name, label, text, error))
+
+
+def refused(request: HttpRequest, unread: Sequence[Unread], back: str) -> HttpResponse:
+    """Answer instead of a file: without what cannot be read it would hold more than was asked for."""
+    return render(request, "dashboard/export_refused.html", {"unread": unread, "back": back}, status=400)
 
 
 def unread_place(page: KeysetPage[M], place: str) -> Unread | None:

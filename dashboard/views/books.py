@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -10,6 +10,7 @@ from dashboard.access import current_conference, get_order_or_404, requires
 from dashboard.books_pages import LOOK, AccountPage, BooksPage
 from dashboard.comparison_pages import agreement
 from dashboard.export import csv_file
+from dashboard.unread import refused
 
 
 @require_safe
@@ -23,17 +24,21 @@ def books(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @requires(LOOK)
-def books_export(request: HttpRequest) -> StreamingHttpResponse:
+def books_export(request: HttpRequest) -> HttpResponseBase:
     """Hand out the same table as a file."""
     page = BooksPage(request, current_conference(request))
+    if page.unread:
+        return refused(request, page.unread, page.url)
     return csv_file(page.csv(), page.file_name("trial-balance"))
 
 
 @require_safe
 @requires(LOOK)
-def books_movements(request: HttpRequest) -> StreamingHttpResponse:
+def books_movements(request: HttpRequest) -> HttpResponseBase:
     """Hand out every movement of the period as a file."""
     page = BooksPage(request, current_conference(request))
+    if page.unread:
+        return refused(request, page.unread, page.url)
     return csv_file(page.movements_csv(), page.file_name("movements"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ from dashboard.order_page import OrderPage
 from dashboard.refund_panel import panel_context
 from dashboard.rows import rows_for
 from dashboard.stripe_links import payment_url
+from dashboard.unread import refused
 from dashboard.waiting import waiting_at
 from registration.models import Conference, Order
 from registration.money import format_money
@@ -75,10 +76,11 @@ def _opened(request: HttpRequest, order: Order) -> dict[str, Any]:
 
 @require_safe
 @requires("registration.export_orders")
-def order_export(request: HttpRequest) -> StreamingHttpResponse:
-    """Hand out exactly the orders that the same address lists, as a file."""
+def order_export(request: HttpRequest) -> HttpResponseBase:
+    """Hand out exactly the orders that the same address asks for, as a file."""
     conference = current_conference(request)
-    return file_of(OrderList(request, conference).orders(), conference)
+    orders = OrderList(request, conference)
+    return refused(request, orders.unread, orders.url({})) if orders.unread else file_of(orders.orders(), conference)
 
 
 def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:

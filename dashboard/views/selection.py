@@ -16,6 +16,7 @@ from dashboard.access import current_conference, requires
 from dashboard.order_list import OrderList
 from dashboard.refund_outcome import is_htmx
 from dashboard.tables import SELECT
+from dashboard.unread import refused
 from dashboard.views.orders import file_of
 from registration.money import format_money
 from registration.selection import Selection, summed
@@ -35,6 +36,8 @@ def order_selection(request: HttpRequest) -> HttpResponseBase:
     ticked = request.POST.getlist("order")[:MOST_ROWS]
     chosen: Any = orders.orders() if wants_all else orders.of_conference().filter(reference__in=ticked)
     if request.POST.get("do") == "export":
+        if wants_all and orders.unread:
+            return refused(request, orders.unread, orders.url({}))
         return file_of(chosen, conference)
     selection = summed(chosen, conference)
     context = {

@@ -1,6 +1,7 @@
 """What an address asks for and nobody can read: each page says that it was left out, and shows all."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -88,3 +89,59 @@ def test_it_is_said_in_german(grace_client: Client) -> None:
 
     said = "Zustand: „nichts“ wurde ausgelassen.</b> Wählen Sie eine der angebotenen Möglichkeiten."
     assert said in text_of(response)
+
+
+OF_ORDERS = [
+    ({"least": "abc"}, "Total from: “abc”"),
+    ({"since": "2026-13-01"}, "Placed from: “2026-13-01”"),
+    ({"status": "NONE"}, "Status: “NONE”"),
+    ({"refundable": "maybe"}, "Refundable: “maybe”"),
+    ({"sort": "-colour"}, "Sort order: “-colour”"),
+    ({"size": "7"}, "Rows on a page: “7”"),
+    ({"since": "2026-03-02", "until": "2026-03-01"}, "Placed until: “2026-03-01”"),
+    ({"least": "20.00", "most": "10.00"}, "Total to: “10.00”"),
+]
+
+
+@pytest.mark.parametrize(("query", "said"), OF_ORDERS)
+def test_what_orders_cannot_be_asked_for_is_said_and_no_file_of_them_is_handed_out(
+    grace_client: Client, order: Order, query: dict[str, str], said: str
+) -> None:
+    page = text_of(grace_client.get(reverse("order_list"), query))
+    answer = grace_client.get(reverse("order_export"), query)
+    ticked = grace_client.post(f"{reverse('order_selection')}?{urlencode(query)}", {"all": "1", "do": "export"})
+
+    assert f"{said} was left out." in page
+    assert order.reference in page
+    for refused in (answer, ticked):
+        assert refused.status_code == 400
+        assert "Content-Disposition" not in refused
+        assert "Nothing was exported" in text_of(refused)
+        assert said in text_of(refused)
+        assert order.billing_email not in text_of(refused)
+
+
+def test_one_day_and_one_amount_are_ranges_that_can_be_read(grace_client: Client, order: Order) -> None:
+    day = timezone.localdate().isoformat()
+    query = {
+        "since": day,
+        "until": day,
+        "least": str(order.total),
+        "most": str(order.total),
+        "sort": "-age",
+        "size": "25",
+    }
+
+    page, answer = grace_client.get(reverse("order_list"), query), grace_client.get(reverse("order_export"), query)
+
+    assert "was left out" not in text_of(page)
+    assert order.reference in answer.getvalue().decode()
+
+
+@pytest.mark.parametrize("page", ["books_export", "books_movements"])
+def test_no_file_of_the_books_is_handed_out_for_a_day_that_cannot_be_read(grace_client: Client, page: str) -> None:
+    answer = grace_client.get(reverse(page), {"since": "2026-02-30", "until": "2026-03-01"})
+
+    assert answer.status_code == 400
+    assert "From: “2026-02-30”" in text_of(answer)
+    assert f"{reverse('books')}?since=&amp;until=2026-03-01" in text_of(answer)
