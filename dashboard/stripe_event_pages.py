@@ -15,6 +15,7 @@ from dashboard.forms.webhook_secret import SecretForm
 from dashboard.templatetags.desk import moment
 from dashboard.unread import Asked
 from registration.models import Conference, StripeEvent
+from registration.services.event_queue import LOOK_AGAIN
 from registration.services.events import MOST_ATTEMPTS
 from registration.webhooks import API_VERSION
 
@@ -79,7 +80,7 @@ def rejections_of(conference: Conference) -> list[str]:
 
 def secret_context(request: HttpRequest, conference: Conference, form: SecretForm) -> dict[str, Any]:
     """What Stripe must be told to send events here, and whether secrets are set; never a secret."""
-    last = StripeEvent.objects.filter(conference=conference).order_by("-pk").first()
+    last = StripeEvent.objects.filter(conference=conference).exclude(type=LOOK_AGAIN).order_by("-pk").first()
     until = conference.old_webhook_secret_until
     return {
         "conference": conference,

@@ -9,6 +9,8 @@ from django.utils import timezone
 from registration.models import Conference, OpenItem, Order, StripeEvent
 
 State = StripeEvent.State
+LOOK_AGAIN = "desk.refund_has_room"
+"""The type of our own hint to fetch a refund at Stripe; Stripe sends none by this name."""
 
 
 def queue_again(conference: Conference, stripe_ids: Collection[str]) -> int:
@@ -19,6 +21,19 @@ def queue_again(conference: Conference, stripe_ids: Collection[str]) -> int:
 
 
 def queue_what_had_no_room(order: Order) -> None:
-    """Take in soon what was refunded at Stripe while a refund of ours, which ended just now, reserved its money."""
+    """Take in soon what was refunded at Stripe while a refund of ours, which ended just now, held its money.
+
+    Where no event of it ever came, as when a comparison found it, a hint of our own stands in.
+    """
     for item in OpenItem.objects.not_in_the_books(order):
-        queue_again(order.conference, (item.subject, item.facts.get("charge_id", "")))
+        queue_again(order.conference, (item.facts.get("charge_id", ""),))
+        if not queue_again(order.conference, (item.subject,)):
+            _queue_hint(order.conference, item.subject)
+
+
+def _queue_hint(conference: Conference, refund_id: str) -> None:
+    payload = {"type": LOOK_AGAIN, "data": {"object": {"id": refund_id, "object": "refund"}}}
+    afresh = {"state": State.STORED, "attempts": 0, "next_attempt_at": timezone.now()}
+    StripeEvent.objects.update_or_create(
+        conference=conference, event_id=f"desk_{refund_id}", defaults={"type": LOOK_AGAIN, "payload": payload} | afresh
+    )

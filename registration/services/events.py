@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from registration.models import Conference, StripeEvent
 from registration.services.disputes import apply_dispute
+from registration.services.event_queue import LOOK_AGAIN
 from registration.services.external import apply_refund
 from registration.services.late_payments import apply_intent
 from registration.services.shortage import keep_shortage
@@ -147,6 +148,7 @@ HANDLERS: dict[str, Callable[[Conference, dict[str, Any]], None]] = {
     "refund.created": refund_changed,
     "refund.updated": refund_changed,
     "refund.failed": refund_changed,
+    LOOK_AGAIN: refund_changed,
     "charge.refund.updated": refund_changed,
     "charge.refunded": charge_changed,
     "charge.updated": charge_changed,

@@ -8,7 +8,7 @@ import pytest
 from registration.models import Order, Payment, RefundPart
 from registration.models.refund import State
 from registration.services import events
-from registration.services.event_queue import queue_again
+from registration.services.event_queue import LOOK_AGAIN, queue_again
 from registration.services.refund import RefundService
 from tests.registration.books import control, make_card_order, make_conference, make_order, seed, store
 
@@ -105,4 +105,4 @@ def test_only_what_is_about_these_objects_is_queued_again() -> None:
 
 
 def test_these_are_all_that_lead_to_anything() -> None:
-    assert set(events.HANDLERS) == {*OF_REFUNDS, *OF_CHARGES, *OF_DISPUTES, *OF_INTENTS}
+    assert set(events.HANDLERS) == {LOOK_AGAIN, *OF_REFUNDS, *OF_CHARGES, *OF_DISPUTES, *OF_INTENTS}
