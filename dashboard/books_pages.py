@@ -18,18 +18,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.export import as_text, csv_lines
+from dashboard.books_files import account_csv, movements_csv, trial_csv
 from dashboard.templatetags.desk import moment
 from dashboard.unread import Asked
-from registration.books import Account, Kind, balances, gone_from, movements_between, movements_of, paid_in
+from registration.books import Account, Kind, balances, gone_from, movements_of, paid_in
 from registration.models import Conference, Order
 from registration.money import ZERO, format_amount, format_money
 from registration.trial_balance import TrialBalance, end_of, start_of, trial_balance
 
 LOOK = "registration.view_books"
 DAY = timedelta(days=1)
-TRIAL_COLUMNS = ("account", "opening", "debits", "credits", "closing", "currency")
-MOVEMENT_COLUMNS = ("moved", "what", "order", "debit", "credit", "amount", "currency")
 
 
 @dataclass(frozen=True)
@@ -141,18 +139,12 @@ class BooksPage:
         return "-".join(part for part in parts if part) + ".csv"
 
     def csv(self) -> Iterator[str]:
-        """The table as CSV; amounts are plain."""
-        currency = self.conference.currency
-        lines = self.trial.lines
-        rows = ((x.account.value, x.opening, x.debits, x.credits, x.closing, currency) for x in lines)
-        return csv_lines(TRIAL_COLUMNS, rows, self.conference.zone)
+        """The table as CSV."""
+        return trial_csv(self.trial.lines, self.conference)
 
     def movements_csv(self) -> Iterator[str]:
-        """One line for each movement of the period, kind by kind."""
-        currency = self.conference.currency
-        moved = movements_between(self.conference, *self.period)
-        rows = ((x.at, x.kind, as_text(x.order), x.debit, x.credit, x.amount, currency) for x in moved)
-        return csv_lines(MOVEMENT_COLUMNS, rows, self.conference.zone)
+        """One line for each movement of the period."""
+        return movements_csv(self.conference, *self.period)
 
     def _row(self, label: str, *amounts: Decimal) -> Row:
         return Row(label, *(format_amount(amount, self.conference.currency) for amount in amounts))
@@ -214,10 +206,8 @@ class AccountPage:
         return _("%(paid)s was paid and %(gone)s went back.") % words
 
     def csv(self) -> Iterator[str]:
-        """The movements as CSV; amounts are plain."""
-        order, moved = self.order, self._moved
-        rows = ((x.at, x.kind, as_text(order.reference), x.debit, x.credit, x.amount, order.currency) for x in moved)
-        return csv_lines(MOVEMENT_COLUMNS, rows, order.conference.zone)
+        """The movements as CSV."""
+        return account_csv(self.order)
 
     def _plain(self, amount: Decimal) -> str:
         return format_amount(amount, self.order.currency)

@@ -40,7 +40,7 @@ COLUMNS = {
 IN_WORDS = "state"
 """The heading of the status as the screen says it; it stands last, so that the other columns stay where they were."""
 HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
-LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency")
+LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency", "kind")
 
 
 def csv_of(orders: QuerySet[Order], zone: tzinfo) -> Generator[str, None, None]:
@@ -100,7 +100,7 @@ def _moved(movement: Movement) -> tuple[Any, ...]:
     words = (movement_name(entry), movement_detail(entry), moved_by(entry))
     order = as_text(entry.order.reference) if entry.order else ""
     amounts = (entry.amount, movement.balance, entry.credit.currency)
-    return (entry.created_at, *map(as_text, words), entry.credit.number, order, *amounts)
+    return (entry.created_at, *map(as_text, words), entry.credit.number, order, *amounts, entry.kind.lower())
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]], zone: tzinfo) -> Iterator[str]:

@@ -9,7 +9,7 @@ no figure is counted twice. ``docs/books.md`` lists what each movement posts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from registration.models import Conference, Credit, CreditEntry, Order, Payment, Refund, RefundPart
+from registration.models import Credit, CreditEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER
 from registration.money import ZERO, quantize_money
 
@@ -292,31 +292,6 @@ def balances_by_order(keys: list[int]) -> dict[int, dict[str, Decimal]]:
             sums[order_id][debit] += amount
             sums[order_id][credit] -= amount
     return sums
-
-
-@dataclass(frozen=True)
-class Moved:
-    """One movement for a file: when, what, on which order (its reference), between which accounts."""
-
-    at: datetime
-    kind: str
-    order: str
-    debit: str
-    credit: str
-    amount: Decimal
-
-
-def movements_between(conference: Conference, since: datetime | None, until: datetime | None) -> Iterator[Moved]:
-    """Every movement of a conference in a period, kind by kind and oldest first, read a row at a time."""
-    for posting in POSTINGS:
-        rows = posting.rows().filter(**{posting.conference: conference})
-        rows = rows.filter(moved_at__gte=since) if since is not None else rows
-        rows = rows.filter(moved_at__lt=until) if until is not None else rows
-        reference = posting.order.removesuffix("_id") + "__reference"
-        columns = ("moved_at", "moved_kind", reference, "debit", "credited", "amount")
-        for at, kind, order, debit, credit, amount in rows.order_by("moved_at", "pk").values_list(*columns).iterator():
-            sides = (credit, debit) if amount < 0 else (debit, credit)
-            yield Moved(at, kind, order or "", *sides, quantize_money(abs(amount)))
 
 
 def paid_in(held: dict[str, Decimal]) -> Decimal:

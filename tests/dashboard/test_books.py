@@ -92,8 +92,8 @@ def test_the_table_comes_as_a_file(grace_client: Client, season: Order) -> None:
         'attachment; filename="djangocon-trial-balance-2026-03-01-2026-03-31.csv"'
     )
     head, *rows = rows_of(response)
-    assert head == ["account", "opening", "debits", "credits", "closing", "currency"]
-    assert ["card", "80.00", "50.00", "0.00", "130.00", "EUR"] in rows
+    assert head == ["account", "opening", "debits", "credits", "closing", "currency", "name"]
+    assert ["card", "80.00", "50.00", "0.00", "130.00", "EUR", "Card clearing (Stripe)"] in rows
     assert sum(Decimal(row[4]) for row in rows) == 0
 
 
@@ -109,9 +109,9 @@ def test_every_movement_of_the_period_comes_as_a_line_and_adds_up_to_the_table(
     head, *moved = rows_of(grace_client.get(reverse("books_movements"), everything))
     _head, *table = rows_of(grace_client.get(reverse("books_export"), everything))
 
-    assert head == ["moved", "what", "order", "debit", "credit", "amount", "currency"]
+    assert head[:7] == ["moved", "what", "order", "debit", "credit", "amount", "currency"]
     held: dict[str, Decimal] = {}
-    for _at, _what, _order, debit, credit, amount, _currency in moved:
+    for _at, _what, _order, debit, credit, amount, *_told in moved:
         held[debit] = held.get(debit, Decimal(0)) + Decimal(amount)
         held[credit] = held.get(credit, Decimal(0)) - Decimal(amount)
     assert held == {row[0]: Decimal(row[4]) for row in table}
@@ -134,7 +134,7 @@ def test_the_account_of_an_order_shows_both_sides_and_adds_up(grace_client: Clie
     assert "Credits owed" in page
     assert "This account does not say" not in page
     _head, *rows = rows_of(grace_client.get(reverse("order_account_export", args=[card_order.reference])))
-    assert [row[1:] for row in rows] == [
+    assert [row[1:7] for row in rows] == [
         ["payment", card_order.reference, "card", "sales", "80.00", "EUR"],
         ["issued", card_order.reference, "refunds", "credits", "30.00", "EUR"],
     ]
@@ -167,3 +167,63 @@ def test_the_trial_balance_takes_few_questions(
 ) -> None:
     with django_assert_max_num_queries(6):
         grace_client.get(reverse("books"))
+
+
+def lines_of(response: Any) -> list[dict[str, str]]:
+    head, *rows = rows_of(response)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_movement_is_told_with_what_finds_it_at_stripe_and_here(
+    grace_client: Client, grace: Any, conference: Conference, ada: Any, sandbox: "SandboxServer", whole: bool
+) -> None:
+    order = make_order(conference, ada, paid="60.00", sandbox=sandbox)
+    make_order(conference, ada, paid="10.00")
+    RefundService.create_refund(
+        order, amount=Decimal("20.00"), destination="CARD", internal_reason="=Programme changed", staff_user=grace
+    )
+    refund, payment = order.refunds.get(), order.payments.get()
+    part = refund.parts.get()
+    url = reverse("books_movements") if whole else reverse("order_account_export", args=[order.reference])
+
+    lines = lines_of(grace_client.get(url, {"since": "", "until": ""} if whole else {}))
+
+    paid, gone = [line for line in lines if line["order"] == order.reference]
+    assert (paid["what"], paid["payment_intent"], paid["charge"]) == (
+        "payment",
+        payment.stripe_payment_intent_id,
+        payment.stripe_charge_id,
+    )
+    assert (paid["movement"], paid["debited"], paid["credited"]) == (
+        "Payment arrived",
+        "Card clearing (Stripe)",
+        "Sales",
+    )
+    assert (gone["refund"], gone["stripe_refund"]) == (refund.number, part.stripe_refund_id)
+    assert (gone["payment_intent"], gone["charge"]) == (paid["payment_intent"], paid["charge"]) != ("", "")
+    assert (gone["who"], gone["reason"]) == ("Grace Hopper", "'=Programme changed")
+
+
+def test_movements_of_credit_are_told_with_its_number_and_who_moved_it(
+    grace_client: Client, grace: Any, card_order: Order
+) -> None:
+    credit = RefundService.create_refund(card_order, amount=Decimal("30.00"), destination="CREDIT", staff_user=grace)
+
+    _paid, issued = lines_of(grace_client.get(reverse("order_account_export", args=[card_order.reference])))
+
+    assert (issued["what"], issued["store_credit"]) == ("issued", credit.number)
+    assert (issued["refund"], issued["who"]) == (card_order.refunds.get().number, "Grace Hopper")
+    assert issued["stripe_refund"] == issued["charge"] == ""
+
+
+def test_the_words_of_a_file_are_the_readers_and_its_codes_are_not(grace_client: Client, season: Order) -> None:
+    german = {"accept-language": "de"}
+
+    table = lines_of(grace_client.get(reverse("books_export"), IN_MARCH, headers=german))
+    moved = lines_of(grace_client.get(reverse("books_movements"), IN_MARCH, headers=german))
+
+    assert [line["name"] for line in table if line["account"] == "sales"] == ["Erlöse"]
+    assert [(line["what"], line["movement"], line["credited"]) for line in moved] == [
+        ("payment", "Zahlung eingegangen", "Erlöse")
+    ]
