@@ -20,7 +20,7 @@ from dashboard.addresses import key_address, order_address
 from dashboard.templatetags.desk import person, state_label
 from registration.credit_ledger import Movement
 from registration.models import Conference, Credit, CreditEntry, Order
-from registration.money import format_amount, format_money
+from registration.money import ZERO, format_amount, format_money
 from registration.search import fold, words
 from registration.statement import SOON, Balance, CreditPlan
 
@@ -228,14 +228,16 @@ def held(order: Order) -> str:
 
 
 def order_row(order: Order) -> Row:
-    """One line of the attendee's orders."""
+    """One line of the attendee's orders; of one that waits for the rest of its payment nothing can go back."""
+    left = ZERO if order.status == Order.Status.PENDING else order.refundable_amount
     return {
         "order": order,
         "url": order_address("order_detail", order.reference),
         "day": _short(timezone.localtime(order.created_at).date(), get_language()),
         "state": order.status.lower(),
         "total": format_amount(order.total, order.currency),
-        "left": format_amount(order.refundable_amount, order.currency),
+        "has_left": left > 0,
+        "left": format_amount(left, order.currency),
     }
 
 

@@ -82,7 +82,7 @@ def news_since(mark: Mark, conference: Conference) -> QuerySet[HistoryEntry]:
 
 def told(news: QuerySet[HistoryEntry], user: Any) -> str:
     """What a screen reader hears of what others did to the orders shown, once."""
-    by_others = [entry for entry in news.select_related("order", "actor") if entry.actor_id != user.pk]
+    by_others = [entry for entry in news.select_related("order", "actor", "refund") if entry.actor_id != user.pk]
     if len(by_others) > MOST_TOLD:
         count = len({entry.order_id for entry in by_others})
         return ngettext("%(count)s order changed", "%(count)s orders changed", count) % {"count": count}

@@ -35,6 +35,7 @@ class OrderCells:
         self._language, self._ages = get_language(), Ages()
         self._select = escape(_("Select %(reference)s"))
         self._more = escape(_("More about %(reference)s"))
+        self._not_now = escape(_("not now"))
         self._dots = icon("ellipsis-horizontal")
 
     def draw(self, order: Order, attributes: str = "") -> SafeString:
@@ -45,7 +46,7 @@ class OrderCells:
             f"{self._select_cell(order)}{self._reference_cell(order)}{self._name_cell(order)}"
             f"{self._amount_cell(order, 'c-total', order.total)}{self._amount_cell(order, 'c-paid', order.paid_amount)}"
             f"{self._amount_cell(order, 'c-refunded', settled, is_zero=not order.refunded_amount)}"
-            f"{self._left_cell(order)}{self._status_cell(order, reason)}"
+            f"{self._left_cell(order, reason)}{self._status_cell(order, reason)}"
             f'<td role="cell" class="num c-age">{self._ages.of(order.created_at)}</td>'
             f"{self._actions_cell(order, reason)}</tr>"
         )
@@ -82,11 +83,14 @@ class OrderCells:
         said = format_amount(amount, order.currency, self._language)
         return f'<td role="cell" class="num {css}{zero}">{said}</td>'
 
-    def _left_cell(self, order: Order) -> str:
-        """What can still go back, over its share of what was paid."""
-        zero, strong = ("", " strong") if order.refundable_amount else (" zero", "")
+    def _left_cell(self, order: Order, reason: str) -> str:
+        """What can still go back, over its share of what was paid; what something keeps from going back says so."""
+        is_free = order.refundable_amount and not reason
+        zero, strong = ("", " strong") if is_free else (" zero", "")
         bar = bar_of(order)
         drawn = _bar(**bar) if bar else ""
+        if order.refundable_amount and reason:
+            drawn = f'<span class="sub">{self._not_now}</span>'
         amount = format_amount(order.refundable_amount, order.currency, self._language)
         return f'<td role="cell" class="num c-left{zero}"><span class="amt{strong}">{amount}</span>{drawn}</td>'
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
 from registration.models import Order, OrderLineItem, Refund
-from registration.models.refund import RESERVING, State
+from registration.models.refund import ACCEPTED, RESERVING, State
 from registration.money import ZERO, format_amount, format_money
 from registration.services.lines import TAKEN, line_amounts_in
 from registration.services.planner import is_complimentary
@@ -54,16 +54,53 @@ def beside_the_lines(order: Order, refunded: Decimal) -> list[tuple[str, str]]:
     return [*shown, (_("Refunded in all"), format_amount(refunded, order.currency))] if shown else []
 
 
+def without_lines(order: Order, own: Decimal, at_most: Decimal) -> str:
+    """That refunds which named no line leave the lines less than is left on each; empty when they do not.
+
+    Args:
+        order: With its refunds, their lines and parts.
+        own: What is left on the lines, each looked at alone.
+        at_most: What can still go back of the order.
+    """
+    unnamed = [refund for refund in order.refunds.all() if not refund.lines.all()]
+    gone, reserved = (sum((_amount_in(each, states) for each in unnamed), ZERO) for states in (ACCEPTED, RESERVING))
+    if own <= at_most or not gone + reserved or order.status == Order.Status.PENDING:
+        return ""
+    values = {"amount": format_money(gone + reserved, order.currency), "left": format_money(at_most, order.currency)}
+    what = _("%(amount)s of this order was refunded without naming line items") % values
+    if reserved:
+        what = _("%(amount)s of this order was refunded or is reserved without naming line items") % values
+    left = _("together the lines can still get %(left)s") if at_most > 0 else _("nothing is left for them")
+    return f"{what}; {left % values}."
+
+
+def _amount_in(refund: Refund, states: Collection[str]) -> Decimal:
+    """What of a refund stands in one of ``states``; one without parts stands as a whole."""
+    parts = [(part.state, part.amount) for part in refund.parts.all()] or [(refund.state, refund.amount)]
+    return sum((amount for state, amount in parts if state in states), ZERO)
+
+
 def _succeeded(refund: Refund) -> Decimal:
-    return sum((part.amount for part in refund.parts.all() if part.state == State.SUCCEEDED), ZERO)
+    return _amount_in(refund, (State.SUCCEEDED,)) if refund.parts.all() else ZERO
+
+
+def left_on_the_lines(order: Order, items: Iterable[OrderLineItem]) -> Decimal:
+    """What is left on the lines, each looked at alone. Reads the order's refunds, their lines and parts."""
+    taken = line_amounts_in(order, TAKEN)
+    return sum((max(item.line_total - taken[item.pk], ZERO) for item in items), ZERO)
 
 
 def _line(order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, under_way: tuple[str, ...]) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
-    left = max(min(item.line_total - taken, order.refundable_amount), ZERO)
+    left = max(min(item.line_total - taken, _at_most(order)), ZERO)
     total, refunded, rest = (format_amount(amount, order.currency) for amount in (item.line_total, gone, left))
     why = "" if left or under_way else _why_nothing(order, item, gone)
     return LineEntry(item, total, refunded, under_way, rest, gone > 0, left > 0, why)
+
+
+def _at_most(order: Order) -> Decimal:
+    """The most that can go back of the order and so of any line; nothing while it waits for the rest of its payment."""
+    return ZERO if order.status == Order.Status.PENDING else Decimal(order.refundable_amount)
 
 
 def _under_way(item: OrderLineItem, moving: Mapping[int, Decimal], proposed: Mapping[int, Decimal]) -> tuple[str, ...]:

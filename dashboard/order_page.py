@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from dashboard.names import attendee_email, attendee_name
 from dashboard.order_callouts import Callouts, callouts_of
 from dashboard.order_facts import Action, moving_amount, proposed_amount, settled_amount, split_parts, useful_action
-from dashboard.order_lines import LineEntry, beside_the_lines, line_entries
+from dashboard.order_lines import LineEntry, beside_the_lines, left_on_the_lines, line_entries, without_lines
 from dashboard.order_payments import PaymentEntry, payment_entries
 from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
 from dashboard.order_refunds import RefundEntry, refund_entries
@@ -107,8 +107,15 @@ class OrderPage:
         return self._money(self.order.refundable_amount)
 
     @property
+    def left_label(self) -> str:
+        """What to call that: while something keeps it back, the page says why and nothing calls it refundable."""
+        return _("Not refundable now") if self.reason and self.order.refundable_amount else _("Refundable")
+
+    @property
     def credit_only(self) -> str:
-        """How much of that can only go back as credit; empty for nothing."""
+        """How much of that can only go back as credit; empty for nothing, and while none of it can."""
+        if self.reason:
+            return ""
         amounts = (
             p.refundable_amount for p in self.order.payments.all() if p.method == Payment.Method.CREDIT and usable(p)
         )
@@ -123,7 +130,7 @@ class OrderPage:
             ("refunded", _("Refunded"), self.arrived_back),
             *([("amber", _("Proposed"), proposed)] if proposed else []),
             ("moving", _("On its way"), moving_amount(order) - proposed),
-            ("left", _("Refundable"), order.refundable_amount),
+            ("left", self.left_label, order.refundable_amount),
         ]
         with_words = ((tone, label, amount, self._money(amount)) for tone, label, amount in parts)
         return split_parts(with_words, order.paid_amount)
@@ -165,6 +172,12 @@ class OrderPage:
     def beside_the_lines(self) -> list[tuple[str, str]]:
         """What went back and is on no line, so that the column comes to what was refunded."""
         return beside_the_lines(self.order, self.arrived_back) if self.lines else []
+
+    @property
+    def without_lines(self) -> str:
+        """That refunds without lines leave the lines less than each shows; empty when they do not."""
+        own = left_on_the_lines(self.order, self._beside.lines)
+        return without_lines(self.order, own, self.order.refundable_amount)
 
     @cached_property
     def payments(self) -> list[PaymentEntry]:

@@ -34,7 +34,8 @@ def payment_entries(order: Order) -> list[PaymentEntry]:
 
 
 def _entry(payment: Payment, order: Order) -> PaymentEntry:
-    left = payment.refundable_amount if usable(payment) else ZERO
+    waits = order.status == Order.Status.PENDING
+    left = payment.refundable_amount if usable(payment) and not waits else ZERO
     known = payment.stripe_payment_intent_id or payment.stripe_charge_id or payment.reference
     return PaymentEntry(
         payment=payment,

@@ -76,7 +76,7 @@ def read_whole(order: Order, user: Any) -> Beside:
 def history_of(order: Order, before: int) -> list[HistoryEntry]:
     """A page of what happened and one entry more, newest first; ``before`` is the position it ends in front of."""
     if before:
-        older = order.history.select_related("actor").filter(position__lt=before)
+        older = order.history.select_related("actor", "refund").filter(position__lt=before)
         return list(older.order_by("-position")[: HISTORY_PAGE + 1])
     entries: list[HistoryEntry] = _newest_history(connection.vendor).rows(which=order.pk)
     return entries
@@ -85,7 +85,7 @@ def history_of(order: Order, before: int) -> list[HistoryEntry]:
 @lru_cache(maxsize=2)
 def _newest_history(_vendor: str) -> KeptRows:
     entries = HistoryEntry.objects.filter(order=WHICH).order_by("-position")
-    return KeptRows(entries[: HISTORY_PAGE + 1], "actor")
+    return KeptRows(entries[: HISTORY_PAGE + 1], "actor", "refund")
 
 
 @lru_cache(maxsize=2)

@@ -135,7 +135,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
     wanted = RefundPart.objects.select_related("payment__credit", "credit", "payment__order")
     prefetch_related_objects([refund], Prefetch("parts", wanted))
     parts = list(refund.parts.all())
-    history = order.history.filter(refund=refund).select_related("actor").order_by("-position")
+    history = order.history.filter(refund=refund).select_related("actor", "refund").order_by("-position")
     return {
         **result_context(refund),
         "amount": money(order, refund.amount),

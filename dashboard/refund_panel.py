@@ -14,6 +14,7 @@ from django.utils.translation import pgettext
 
 from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
+from dashboard.order_lines import without_lines
 from dashboard.radar import radar_context
 from dashboard.refund_again import again_context
 from dashboard.refund_refusal import problems, refund_refusal, stopped
@@ -65,6 +66,7 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
         "lines": _lines(form),
+        "without_lines": without_lines(order, _left_on_the_lines(form), form.ceiling),
         "ways": _ways(form, request.user),
         "tenders": _tenders(order),
         "reasons": [(*option, option[0] == str(form["reason"].value())) for option in form.reason_options()],
@@ -190,6 +192,11 @@ def _lines(form: RefundForm) -> list[Line]:
         )
         for row in form.line_rows
     ]
+
+
+def _left_on_the_lines(form: RefundForm) -> Decimal:
+    """What is left on the lines, each looked at alone."""
+    return sum((max(row.line_item.line_total - row.refunded_amount, ZERO) for row in form.line_rows), ZERO)
 
 
 def _places_below(form: RefundForm) -> list[tuple[str, str]]:

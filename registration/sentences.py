@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from registration.models import HistoryEntry, Refund, RefundPart
+from registration.models.refund import OVER, State
 from registration.money import format_money
 from registration.said import Said, Sentence, dispute_in_words, read
 
@@ -81,13 +82,26 @@ WHERE: dict[str, Any] = {
 }
 
 
+BECAME = {
+    State.REQUESTED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; under way"),
+    State.UNCONFIRMED: gettext_lazy(
+        "%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; being verified"
+    ),
+    State.FAILED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; it failed"),
+    State.CANCELED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; it was cancelled"),
+}
+"""What a decision reads as while its refund is not there, or when it came to nothing."""
+BECAME |= dict.fromkeys((State.PENDING, State.REQUIRES_ACTION), BECAME[State.REQUESTED])
+HELD = gettext_lazy("%(who)s is about to refund %(amount)s of %(total)s %(to)s, %(left)s left")
+
+
 def _requested(facts: Facts) -> str:
-    values = _asked(facts)
-    if values["card"]:
-        text = _("%(who)s refunded %(amount)s of %(total)s to %(card)s, %(left)s left") % values
-    else:
-        text = _("%(who)s refunded %(amount)s of %(total)s (%(where)s), %(left)s left") % values
-    if facts["fee"]:
+    """The decision and how far it is: its entry is written before anything is sent, and read at any time."""
+    values, refund = _asked(facts), facts.entry.refund
+    values["to"] = _("to %(instrument)s") % {"instrument": facts["card"]} if facts["card"] else f"({values['where']})"
+    became = None if refund is None else HELD if refund.is_held else BECAME.get(State(refund.state))
+    text = str(became or _("%(who)s refunded %(amount)s of %(total)s %(to)s, %(left)s left")) % values
+    if facts["fee"] and (refund is None or refund.state not in OVER):
         text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}
     return text
 

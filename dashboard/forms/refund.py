@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import prefetch_related_objects
 from django.utils.functional import cached_property, lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -88,6 +89,7 @@ class RefundForm(forms.Form):
     def __init__(self, *args: Any, order: Order, **options: Any) -> None:
         """Fit the fields to one order."""
         self.order = order
+        prefetch_related_objects([order], "refunds__lines", "refunds__parts")
         self.ceiling = refund_ceiling(order)
         options["initial"] = self._opening_values() | options.get("initial", {})
         super().__init__(*args, **options)
