@@ -33,6 +33,7 @@ class Held:
 
     refund: Refund
     headline: str
+    sending: str
     text: str
     undo: Undo
     page_url: str
@@ -67,6 +68,7 @@ def held(refund: Refund) -> Held:
     return Held(
         refund=refund,
         headline=_("%(amount)s is about to be sent") % {"amount": money(order, refund.amount)},
+        sending=_("%(amount)s is being sent") % {"amount": money(order, refund.amount)},
         text=f"{order.reference}, {attendee_name(order)}: {goes}.",
         undo=undo_of(refund),
         page_url=reverse("refund_detail", args=[refund.pk]),

@@ -265,6 +265,7 @@ def _told(entry: HistoryEntry) -> dict[str, str]:
     text, who = sentence(entry), person(entry.actor) if entry.actor else ""
     is_named = not who or who in text
     return {
+        "id": f"entry-{entry.pk}",
         "hue": HUES.get(entry.kind.rpartition("_")[2], ""),
         "text": text,
         "meta": moment(entry.created_at) if is_named else f"{who}, {moment(entry.created_at)}",

@@ -38,12 +38,12 @@ def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool 
     if not is_htmx(request):
         _tell(request, refund, repeated=repeated)
         sent = refund.state not in (*RESERVING, *OVER)
-        return redirect(order_url(refund.order) if sent else reverse("refund_detail", args=[refund.pk]))
+        return redirect(_card_url(refund) if sent else reverse("refund_detail", args=[refund.pk]))
     if is_verifying(refund) or refund.state == State.FAILED:
         return _result(request, refund)
     _tell(request, refund, repeated=repeated)
     if _is_on_order_page(request, refund.order):
-        return HttpResponseClientRedirect(order_url(refund.order))
+        return HttpResponseClientRedirect(_card_url(refund))
     if _is_on_refund_page(request):
         # Its head says what can be done now, and the focus that comes back to it would keep it as it was.
         return HttpResponseClientRedirect(reverse("refund_detail", args=[refund.pk]))
@@ -64,14 +64,17 @@ def answer_after_hold(request: HttpRequest, refund: Refund, *, sent: bool = Fals
     if sent or is_verifying(refund):
         _tell(request, refund, repeated=False)
     if not is_htmx(request):
-        return redirect("refund_detail", refund.pk)
+        came_from = urlsplit(request.headers.get("Referer", "")).path
+        is_there = came_from == order_url(refund.order)
+        return redirect(_card_url(refund) if is_there else reverse("refund_detail", args=[refund.pk]))
     row = row_for(refund.order, request.user) if _may_show_the_row(request) else None
     context = {"row": row, "gone": refund}
     response = reswap(render(request, "dashboard/refunds/_done.html", context), "none")
-    detail = {"row": f"order-{refund.order.reference}"}
-    return trigger_client_event(
-        trigger_client_event(response, "orders:changed", {}), "refund:settled", detail, after="settle"
-    )
+    detail = {"row": f"order-{refund.order.reference}", "card": _card(refund)}
+    # The list reads its counts anew, a page about the order or the refund its own parts.
+    about_it = _is_on_order_page(request, refund.order) or _is_on_refund_page(request)
+    trigger_client_event(response, "live:changed" if about_it else "orders:changed", {})
+    return trigger_client_event(response, "refund:settled", detail, after="settle")
 
 
 def _read(refund: Refund) -> Refund:
@@ -91,6 +94,16 @@ def is_htmx(request: Any) -> bool:
 def order_url(order: Order) -> str:
     """The order's page."""
     return reverse("order_detail", args=[order.reference])
+
+
+def _card(refund: Refund) -> str:
+    """The element that shows the refund on the page of its order."""
+    return f"refund-{refund.pk}"
+
+
+def _card_url(refund: Refund) -> str:
+    """Where the refund is shown among all that happened to its order; the focus goes there with it."""
+    return f"{order_url(refund.order)}#{_card(refund)}"
 
 
 def _result(request: HttpRequest, refund: Refund) -> HttpResponse:

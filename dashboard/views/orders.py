@@ -20,6 +20,7 @@ from dashboard.idle_keys import why_idle
 from dashboard.live import LivePage, tell_newest
 from dashboard.order_list import OrderList
 from dashboard.order_page import OrderPage
+from dashboard.refund_outcome import order_url
 from dashboard.refund_panel import panel_context
 from dashboard.rows import rows_for
 from dashboard.stripe_links import payment_url
@@ -164,4 +165,5 @@ def note_create(request: HttpRequest, reference: str) -> HttpResponse:
         context = {"page": OrderPage(order, request.user), "note_text": text, "note_error": " ".join(error.messages)}
         return render(request, "dashboard/orders/detail.html", context, status=422)
     messages.success(request, _("Note saved\n%(reference)s") % {"reference": order.reference})
-    return redirect("order_detail", reference=order.reference)
+    entry = order.history.filter(kind="note_added").latest("pk")
+    return redirect(f"{order_url(order)}#entry-{entry.pk}")

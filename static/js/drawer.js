@@ -40,6 +40,15 @@ function focusOpener() {
   (again ?? row?.querySelector("a") ?? document.getElementById("main"))?.focus();
 }
 
+// Both are easily done by mistake: while a note was typed, only the second time in a row counts.
+function keepsNote(event) {
+  const isTyped = [...drawer.querySelectorAll("textarea")].some((note) => note.value.trim());
+  if (!isTyped || drawer.querySelector("[data-name=note]")) return false;
+  event.preventDefault();
+  document.dispatchEvent(new CustomEvent("note:kept"));
+  return true;
+}
+
 function tint(row) {
   row.classList.add("is-fresh");
   setTimeout(() => row.classList.remove("is-fresh"), FRESH_MS + 1500);
@@ -86,10 +95,11 @@ if (drawer) {
 
   drawer.addEventListener("close", closed);
 
-  // A press on the backdrop closes; a drag that ends there does not.
+  // A press on the backdrop closes, as Escape does; a drag that ends there does not.
   drawer.addEventListener("mousedown", (event) => {
-    if (event.target === drawer && event.clientX < drawer.getBoundingClientRect().left) drawer.close();
+    if (event.target === drawer && event.clientX < drawer.getBoundingClientRect().left && !keepsNote(event)) drawer.close();
   });
+  drawer.addEventListener("cancel", keepsNote);
 
   document.addEventListener("refund:done", (event) => {
     landing = event.detail.row;
@@ -100,4 +110,5 @@ if (drawer) {
   if (drawer.hasAttribute("data-open")) open();
 }
 
-if (!drawer?.open) document.querySelector("[data-first]")?.focus({ focusVisible: false });
+// A page that was loaded for a place on it has the focus there; the browser does so for links alone.
+if (!drawer?.open) (document.getElementById(location.hash.slice(1)) ?? document.querySelector("[data-first]"))?.focus({ focusVisible: false });

@@ -53,7 +53,12 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   if (!panelHere() || !drawer.contains(requestConfig.elt) || to?.startsWith("/login/")) return;
   if (!to && !xhr.getResponseHeader("HX-Refresh")) return;
   event.preventDefault();
-  leave(() => (to ? location.assign(to) : location.reload()));
+  leave(() => {
+    // A place on the same page would be gone to without loading what changed on it.
+    if (to && plain(new URL(to, location).href) !== plain(location.href)) return location.assign(to);
+    if (to) history.replaceState(null, "", to);
+    location.reload();
+  });
 });
 
 // Heard before htmx, which would load the page anew where it need not be.

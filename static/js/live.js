@@ -13,8 +13,9 @@ let held = null;
 const live = () => document.getElementById("live");
 const edited = (field) => field.checked !== field.defaultChecked || (!field.matches("[type=checkbox], [type=radio]") && field.value !== field.defaultValue);
 const isUnderPointer = (part) => part.querySelector(":is(a, button, label, summary):hover") !== null;
-const isHeld = (part) => part.contains(document.activeElement) || isUnderPointer(part);
-const isBusy = (part) => (isHeld(part) && !part.matches("[data-head]"))
+// What took the focus only to be read, such as a heading, may be drawn anew: htmx gives it back to what has its id.
+const isHeld = (part, least = -1) => (part.contains(document.activeElement) && document.activeElement.tabIndex >= least) || isUnderPointer(part);
+const isBusy = (part) => (isHeld(part, 0) && !part.matches("[data-head]"))
   || part.querySelector("details[open]") !== null
   || [...part.querySelectorAll("input:not([type=hidden]), textarea")].some(edited);
 const isDrawn = (id) => live().getAttribute("hx-select-oob")?.split(",").includes(`#${id}`) ?? false;
@@ -81,7 +82,7 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   document.dispatchEvent(new CustomEvent("session:ended"));
 });
 document.addEventListener("htmx:beforeSwap", (event) => { if (event.target === live()) answering = true; });
-document.addEventListener("htmx:afterRequest", (event) => { if (event.target === live()) { askedAt = 0; answering = false; } });
+document.addEventListener("htmx:afterRequest", (event) => { if (event.target === live()) { askedAt = 0; answering = false; if (stale) tick(); } });
 document.addEventListener("live:mark", (event) => { live().dataset.mark = event.detail.mark; });
 document.addEventListener("live:newest", (event) => {
   if (live()) live().dataset.mark = live().dataset.mark.replace(/\d*$/, event.detail.newest);

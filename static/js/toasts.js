@@ -41,7 +41,7 @@ document.addEventListener("close", goHome, true);
 function stepAside({ type }) {
   toasts.removeAttribute("data-aside");
   const focus = document.activeElement;
-  if (!toasts.childElementCount || focus === document.body || toasts.contains(focus)) return;
+  if (!toasts.childElementCount || focus.tabIndex < 0 || toasts.contains(focus)) return;
   const [over, under] = [toasts.getBoundingClientRect(), focus.getBoundingClientRect()];
   const apart = over.bottom <= under.top || under.bottom <= over.top || over.right <= under.left || under.right <= over.left;
   if (getComputedStyle(toasts).position === "fixed") toasts.toggleAttribute("data-aside", !apart);
@@ -64,6 +64,7 @@ function say(name) {
 }
 
 document.addEventListener("key:unused", () => say("key"));
+document.addEventListener("note:kept", () => say("note"));
 
 // A head changed under somebody's hands: seen as a toast; who listens has heard it already.
 document.addEventListener("head:changed", () => {

@@ -9,11 +9,13 @@ function endOf(part) {
   return ends.get(part);
 }
 
-// The form of the toast sends it, once; a row only counts, and is drawn afresh when somebody sent it.
+// The form of the toast sends it, once; a row only counts, and is drawn afresh when somebody sent it. What could be
+// pressed until now keeps its room, so that nothing moves under anybody's hands.
 function over(part) {
   part.removeAttribute("data-seconds");
-  part.textContent = "";
-  part.closest("[data-hold]")?.querySelector("[data-hold-over]")?.requestSubmit();
+  const hold = part.closest("[data-hold]");
+  (hold ?? part.closest("a, button"))?.classList.add("is-over");
+  hold?.querySelector("[data-hold-over]")?.requestSubmit();
 }
 
 // A form would call back whoever is on the way to another page; a worker sends it then. A download leaves nothing.
@@ -28,11 +30,11 @@ function tick() {
   }
 }
 
-// What was undone or sent takes its toast along; the focus that was in it goes to the order's row.
+// What was undone or sent takes its toast along; the focus that was in it goes to the order's row, or the refund's card.
 document.addEventListener("refund:settled", (event) => {
   if (document.activeElement && document.activeElement !== document.body) return;
   const row = document.getElementById(event.detail.row);
-  (row?.querySelector("[data-row-link], a") ?? document.getElementById("main"))?.focus({ preventScroll: true });
+  (row?.querySelector("[data-row-link], a") ?? document.getElementById(event.detail.card) ?? document.getElementById("main"))?.focus({ preventScroll: true });
 });
 
 // Not before htmx holds the forms: one that it does not hold yet would lead to another page.

@@ -54,7 +54,8 @@ def test_refund_without_script_goes_to_the_order(grace_client: Client, card_orde
     response = grace_client.post(refund_url(card_order), filled(card_order))
 
     assert response.status_code == 302
-    assert response["Location"] == reverse("order_detail", args=[card_order.reference])
+    shown = f"#refund-{card_order.refunds.get().pk}"
+    assert response["Location"] == reverse("order_detail", args=[card_order.reference]) + shown
     assert card_order.refunds.get().amount == Decimal("12.50")
 
 
