@@ -28,7 +28,8 @@ from dashboard.templatetags.desk import look_of
 from dashboard.unread import Asked
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
-from registration.models.refund import State
+from registration.models.refund import OVER, State
+from registration.said import say
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
@@ -128,6 +129,8 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
         "forms": [{"form": each, "open": each is form, "match": _match(each)} for each in offered],
+        "settled_by": _settled_by(item),
+        "withdraw_url": _withdraw_url(request, item) if may_settle else "",
         "settle_url": reverse("attention_settle", args=[item.pk]),
         "item_url": reverse("attention_item", args=[item.pk]),
     }
@@ -140,6 +143,23 @@ def turned_down(item: OpenItem) -> str:
         return ""
     entry = refund.history.filter(kind="refund_rejected").select_related("actor", "order").last()
     return sentence(entry) if entry else ""
+
+
+def _settled_by(item: OpenItem) -> Any:
+    """Who settled it; where it settled itself because the money went back, who sent that. None while it waits."""
+    if item.resolved_at is None or item.resolved_by or item.order is None or item.resolution != say("went_back"):
+        return item.resolved_by
+    sent = item.order.refunds.exclude(state__in=OVER).filter(created_at__lte=item.resolved_at)
+    refund = sent.select_related("requested_by").order_by("-pk").first()
+    return refund.requested_by if refund else None
+
+
+def _withdraw_url(request: HttpRequest, item: OpenItem) -> str:
+    """Where who proposed a refund takes it back while it waits; empty for everybody else."""
+    refund = item.refund
+    if item.kind != Kind.APPROVAL or refund is None or refund.requested_by_id != request.user.pk:
+        return ""
+    return reverse("refund_withdraw", args=[refund.pk])
 
 
 def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:

@@ -130,9 +130,9 @@ def difference_context(request: HttpRequest, difference: Difference) -> dict[str
         "element": f"difference-{difference.pk}",
         "kind": difference.get_kind_display(),
         "sentence": told(difference.kind, difference.ours, difference.theirs),
-        "advice": advice(difference.kind, beyond_repair=not is_open) if is_open or item else "",
+        "advice": _then(difference) or (advice(difference.kind, beyond_repair=not is_open) if is_open or item else ""),
         "amount": amount_in(difference.theirs) or amount_in(difference.ours),
-        "sides": [_side(_("Our books"), difference.ours), _side(_("Stripe"), difference.theirs)],
+        "sides": _sides(difference),
         "order_url": reverse("order_detail", args=[difference.order.reference]) if difference.order else "",
         "item_url": reverse("attention_item", args=[item.pk]) if item else "",
         "repair_url": reverse("difference_repair", args=[difference.pk]),
@@ -148,6 +148,23 @@ def _item(difference: Difference) -> OpenItem | None:
     ids = [difference.theirs.get(name) for name in ("id", "payment") if difference.theirs.get(name)]
     items = OpenItem.objects.unresolved().filter(conference=difference.run.conference)
     return items.filter(subject__in=[difference.subject, *ids]).order_by("-pk").first()
+
+
+def _then(difference: Difference) -> str:
+    """That both sides agree by now, where they do; what differed stands below as it was found."""
+    texts = {
+        State.REPAIRED: _("Repaired: our books say the same as Stripe now. Below is what was found."),
+        State.GONE: _("Both sides agree now. Below is what was found."),
+    }
+    return texts.get(State(difference.state), "")
+
+
+def _sides(difference: Difference) -> list[Side]:
+    """Both sides as they were found, named so once they agree."""
+    ours, theirs = _("Our books"), _("Stripe")
+    if _then(difference):
+        ours, theirs = _("Our books then"), _("Stripe then")
+    return [_side(ours, difference.ours), _side(theirs, difference.theirs)]
 
 
 def _side(title: str, facts: dict[str, Any]) -> Side:

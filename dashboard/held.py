@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.names import attendee_name
 from dashboard.refund_panel import money, where
-from registration.models import Order, Refund
+from registration.models import Order, Refund, RefundPart
 
+Channel = RefundPart.Channel
 SESSION_KEY = "held_refunds"
 SHOWN = 4
 
@@ -35,6 +36,10 @@ class Held:
     headline: str
     sending: str
     text: str
+    then: str
+    """What happens when nobody undoes it."""
+    at_once: str
+    """What the button that does not wait for that is called."""
     undo: Undo
     page_url: str
     send_url: str
@@ -63,17 +68,38 @@ def held_of(request: HttpRequest) -> list[Held]:
 def held(refund: Refund) -> Held:
     """The words about one refund that waits to be sent."""
     order = refund.order
-    parts = refund.parts.select_related("payment__credit")
+    parts = list(refund.parts.select_related("payment__credit"))
+    headline, sending, then, at_once = _ending({part.channel for part in parts})
     goes = ", ".join(f"{money(order, part.amount)} {where(part)}" for part in parts)
     return Held(
         refund=refund,
-        headline=_("%(amount)s is about to be sent") % {"amount": money(order, refund.amount)},
-        sending=_("%(amount)s is being sent") % {"amount": money(order, refund.amount)},
+        headline=headline % {"amount": money(order, refund.amount)},
+        sending=sending % {"amount": money(order, refund.amount)},
         text=f"{order.reference}, {attendee_name(order)}: {goes}.",
+        then=then,
+        at_once=at_once,
         undo=undo_of(refund),
         page_url=reverse("refund_detail", args=[refund.pk]),
         send_url=reverse("refund_send", args=[refund.pk]),
     )
+
+
+def _ending(channels: set[str]) -> tuple[str, str, str, str]:
+    """What is about to happen to an amount and then happens, how that is said, its button: only Stripe is sent any."""
+    if Channel.STRIPE in channels:
+        about_to, doing = _("%(amount)s is about to be sent"), _("%(amount)s is being sent")
+        return about_to, doing, _("Then it is sent by itself."), _("Send now")
+    if Channel.MANUAL in channels:
+        about_to, doing = (
+            _("%(amount)s is about to be recorded, to pay back by hand"),
+            _("%(amount)s is being recorded"),
+        )
+        return about_to, doing, _("Then it is recorded by itself, and somebody pays it back by hand."), _("Record now")
+    about_to, doing = (
+        _("%(amount)s is about to be given as store credit"),
+        _("%(amount)s is being given as store credit"),
+    )
+    return about_to, doing, _("Then it is given by itself."), _("Give now")
 
 
 def undo_of(refund: Refund) -> Undo:

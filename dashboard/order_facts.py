@@ -218,9 +218,18 @@ def _failed(refund: Refund | None) -> str:
 
 def _of_moving(order: Order) -> SecondLine | None:
     if held := _held_refund(order):
-        return SecondLine(_("%(amount)s about to be sent") % {"amount": format_amount(held.amount, held.currency)})
+        return SecondLine(_about_to_be(held) % {"amount": format_amount(held.amount, held.currency)})
     amount = _total(part.amount for part in moving_parts(order))
     return SecondLine(_("%(amount)s on its way") % {"amount": _plain(amount, order)}) if amount > 0 else None
+
+
+def _about_to_be(held: Refund) -> str:
+    """What happens to a refund when its seconds are over: only Stripe is sent anything."""
+    channels = {part.channel for part in fetched(held, "parts")}
+    if not channels or RefundPart.Channel.STRIPE in channels:
+        return _("%(amount)s about to be sent")
+    by_hand = RefundPart.Channel.MANUAL in channels
+    return _("%(amount)s about to be recorded") if by_hand else _("%(amount)s about to be given as credit")
 
 
 def _of_blocked(order: Order, reason: str) -> SecondLine | None:
@@ -232,7 +241,7 @@ def _of_quiet(order: Order) -> SecondLine | None:
     if order.status == Order.Status.PENDING and order.hold_expires_at:
         return SecondLine(_held(order))
     if is_complimentary(order):
-        return SecondLine(_("Complimentary"))
+        return SecondLine(_("Free of charge"))
     parts = _parts(order)
     if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):
         return SecondLine(_("Paid out as credit"))

@@ -117,5 +117,5 @@ def _why_nothing(order: Order, item: OrderLineItem, gone: Decimal) -> str:
     if order.status == Order.Status.PENDING:
         return _("Not paid in full yet")
     if order.status != Order.Status.CANCELLED and is_complimentary(order):
-        return _("Complimentary")
+        return _("Free of charge")
     return _("Nothing is left to refund on this order")

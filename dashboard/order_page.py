@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from dashboard.fees import fee_kept
 from dashboard.names import attendee_email, attendee_name
 from dashboard.order_callouts import Callouts, callouts_of
 from dashboard.order_facts import Action, moving_amount, proposed_amount, settled_amount, split_parts, useful_action
@@ -121,6 +122,12 @@ class OrderPage:
         )
         amount = min(sum(amounts, ZERO), self.order.refundable_amount)
         return self._money(amount) if amount else ""
+
+    @property
+    def fee_kept(self) -> str:
+        """How much of that was kept as a fee; empty for nothing, and while none of it can go back."""
+        amount = fee_kept(self.order)
+        return self._money(amount) if amount and not self.reason else ""
 
     @property
     def split(self) -> list[dict[str, Any]]:

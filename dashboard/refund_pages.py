@@ -27,7 +27,7 @@ from registration.attention import explanation
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
 from registration.refund_words import Step, holder, steps
-from registration.said import why_refunded
+from registration.said import stripe_reason_in_words, why_refunded
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.retries import was_tried_again
@@ -156,13 +156,21 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "sent_to": _to(refund) or str(refund.get_destination_display()),
         "records_only": refund.destination == Refund.Destination.CARD,
         "reason": why_refunded(refund),
-        "told": dict(RefundReason.StripeReason.choices).get(refund.stripe_reason, refund.stripe_reason),
+        "told": _told(refund, parts),
         "may_check": may_act and _can_be_asked(parts),
         "may_retry": may_act and _can_be_tried_again(refund, parts),
         "waiting": [explanation(item) for item in refund.open_items.unresolved().filter(kind__in=TOLD_IN_FULL)],
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
         **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
     }
+
+
+def _told(refund: Refund, parts: list[RefundPart]) -> str:
+    """What Stripe was told where that says more than the reason; empty where it says the same, or Stripe nothing."""
+    is_plain = refund.stripe_reason == RefundReason.StripeReason.REQUESTED_BY_CUSTOMER or not refund.reason
+    if is_plain or all(part.channel != RefundPart.Channel.STRIPE for part in parts):
+        return ""
+    return stripe_reason_in_words(refund.stripe_reason)
 
 
 def _decision(request: HttpRequest, refund: Refund, *, may_undo: bool) -> dict[str, Any]:

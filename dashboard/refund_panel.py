@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from dashboard.fees import fee_kept
 from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.order_lines import without_lines
@@ -63,6 +64,7 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "instruments": ", ".join(dict.fromkeys(p.instrument for p in order.payments.all() if p.is_captured)),
         "blocked": form.blocked,
         "limit": _limit(order, request.user),
+        "fee_kept": money(order, min(kept, form.ceiling)) if (kept := fee_kept(order)) and not form.for_item else "",
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
         "lines": _lines(form),
@@ -136,7 +138,8 @@ def preview_rows(order: Order, plan: RefundPlan) -> list[dict[str, str]]:
         gets.append(_("%(amount)s as goodwill credit") % {"amount": money(order, plan.goodwill_amount)})
     rows.append({"label": _("%(name)s gets") % {"name": first_name(order)}, "now": ", ".join(gets)})
     if plan.fee_amount:
-        rows.append({"label": _("Kept as a fee"), "now": money(order, plan.fee_amount)})
+        kept = _("%(fee)s, can still be refunded") % {"fee": money(order, plan.fee_amount)}
+        rows.append({"label": _("Kept as a fee"), "now": kept})
     if plan.goodwill_amount:
         text = _("%(total)s for a refund of %(amount)s")
         cost = text % {"total": money(order, plan.total_out), "amount": money(order, plan.amount)}

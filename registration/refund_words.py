@@ -88,15 +88,15 @@ AWAITED_DAYS = 14
 """Ten business days are two weeks."""
 
 HOLDERS = {
-    State.AWAITING_APPROVAL: gettext_lazy("We have the money until a second person approves."),
-    State.REQUESTED: gettext_lazy("We have the money; it is about to be sent."),
+    State.AWAITING_APPROVAL: gettext_lazy("The conference has the money until a second person approves."),
+    State.REQUESTED: gettext_lazy("The conference still has the money; it is about to be sent."),
     State.UNCONFIRMED: gettext_lazy("Being verified with Stripe; do not send again."),
     State.PENDING: gettext_lazy("Stripe has the money and will pass it to the bank."),
     State.REQUIRES_ACTION: gettext_lazy("Stripe has the money; the attendee must act on its email."),
     State.SUCCEEDED: gettext_lazy("Sent to the attendee's bank; it shows in 5 to 10 business days."),
-    State.FAILED: gettext_lazy("We have the money; it did not reach the attendee."),
-    State.CANCELED: gettext_lazy("We have the money; it was not sent."),
-    State.REJECTED: gettext_lazy("We have the money; it was not approved."),
+    State.FAILED: gettext_lazy("The conference has the money; it did not reach the attendee."),
+    State.CANCELED: gettext_lazy("The conference still has the money; it was not sent."),
+    State.REJECTED: gettext_lazy("The conference still has the money; it was not approved."),
 }
 
 
@@ -113,10 +113,10 @@ def _who_has(part: RefundPart) -> str:
         return _("The attendee has it as store credit.")
     if part.channel == Channel.MANUAL and part.state == State.SUCCEEDED:
         return _("Paid back by hand.")
-    if part.channel == Channel.MANUAL and part.state == State.PENDING:
-        return _("We have the money; pay it back by hand.")
+    if part.channel == Channel.MANUAL and part.state in (State.REQUESTED, State.PENDING):
+        return _("The conference still has the money; pay it back by hand.")
     if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
-        return _("We have the money; Stripe sends it once its balance is topped up.")
+        return _("The conference still has the money; Stripe sends it once its balance is topped up.")
     return str(HOLDERS[State(part.state)])
 
 

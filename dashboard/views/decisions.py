@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import get_refund_or_404, requires
 from dashboard.decision_pages import DecideForm, decide_context
-from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx
+from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx, order_url
 from dashboard.refund_panel import money
 from registration.models import Refund
 from registration.models.refund import State
@@ -82,7 +82,7 @@ def _decide(request: HttpRequest, refund: Refund, form: DecideForm) -> HttpRespo
 @requires("registration.refund_order")
 @require_POST
 def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take one's own proposal back."""
+    """Take one's own proposal back, from wherever it is shown."""
     refund = get_refund_or_404(request, pk)
     try:
         withdraw_refund(refund, staff_user=request.user)
@@ -91,7 +91,10 @@ def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         text = _("%(amount)s can be refunded again.") % {"amount": money(refund.order, refund.amount)}
         messages.success(request, _("Proposal withdrawn") + f"\n{text}")
-    return redirect("refund_detail", refund.pk)
+    back = request.POST.get("back", "")
+    if back == "queue":
+        return redirect("attention_list")
+    return redirect(order_url(refund.order)) if back == "order" else redirect("refund_detail", refund.pk)
 
 
 def _panel(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

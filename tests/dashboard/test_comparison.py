@@ -146,6 +146,9 @@ def test_a_difference_shows_both_sides_and_is_repaired_in_place(
     assert f'id="difference-{difference.pk}"' in answer
     assert "Our books now say what Stripe says." in answer
     assert "Ledger and Stripe agree to the cent." in answer
+    assert "Repaired: our books say the same as Stripe now. Below is what was found." in answer
+    assert "<h3>Our books then</h3>" in answer
+    assert "<h3>Our books</h3>" not in answer
     assert "<html" not in answer
     difference.refresh_from_db()
     assert (difference.state, difference.settled_by) == (State.REPAIRED, grace)

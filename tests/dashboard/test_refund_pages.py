@@ -156,7 +156,7 @@ def test_a_note_that_only_records_has_nothing_to_spend(
 ) -> None:
     html = grace_client.get(detail_url(refunded(card_order, destination=destination))).content.decode()
 
-    assert ("Left of it" in html, "there is nothing to spend" in html) == (is_left, not is_left)
+    assert ("Left of it" in html, "nothing to spend" in html) == (is_left, not is_left)
 
 
 def test_failed_refund_offers_the_ways_on(

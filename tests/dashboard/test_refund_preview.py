@@ -72,7 +72,7 @@ def test_preview_of_several_payments_shows_each(grace_client: Client, order: Ord
 def test_preview_of_a_fee_shows_both_sums(grace_client: Client, order: Order) -> None:
     html = preview(grace_client, order, amount="50", fee_kind="percent", fee_percent="10")
 
-    assert "<dt>Kept as a fee</dt><dd><b>€5.00</b>" in html
+    assert "<dt>Kept as a fee</dt><dd><b>€5.00, can still be refunded</b>" in html
     assert "Refund €45.00</button>" in html
 
 
