@@ -77,11 +77,11 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "problems": problems(form),
         **again_context(form),
         **page_urls(order),
-        **preview_context(form, request.user),
+        **preview_context(form, request.user, is_summed_up=bool(problems(form))),
     }
 
 
-def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
+def preview_context(form: RefundForm, user: Any, *, is_summed_up: bool = False) -> dict[str, Any]:
     """The consequence of what is filled in so far for this user, and the button that causes it."""
     plan = form.plan
     order = form.order
@@ -91,7 +91,7 @@ def preview_context(form: RefundForm, user: Any) -> dict[str, Any]:
     confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
     unsure = form.is_repeat and not form.has_confirmed_repeat
     rows = [*preview_rows(order, plan), *_approval_rows(above)] if plan else []
-    refusal = None if plan else refund_refusal(form)
+    refusal = None if plan else refund_refusal(form, is_summed_up=is_summed_up or "summed_up" in form.data)
     return {
         "order": order,
         "form": form,

@@ -40,14 +40,22 @@ def _anchor(form: RefundForm, name: str) -> str:
     return {"mode": "id_mode_full", "destination": "id_destination_CARD"}.get(name, f"id_{name}")
 
 
-def refund_refusal(form: RefundForm) -> Refusal:
-    """Why there is no result: the balance moved, something is wrong, or something is still to be filled in."""
+def refund_refusal(form: RefundForm, *, is_summed_up: bool = False) -> Refusal:
+    """Why there is no result: the balance moved, something is wrong, or something is still to be filled in.
+
+    Args:
+        form: Cleaned, or not bound yet.
+        is_summed_up: A summary of what is wrong heads the form.
+    """
     if form.is_bound and form.is_stale:
         return Refusal(
             _("This order changed while you had it open. Press the button to see its new amounts; that sends nothing.")
         )
     hidden = dict.fromkeys((*FORM_ONLY, "__all__"), "id_mode_full")
     found = refusal_of(form, {name: _anchor(form, name) for name in MONEY} | hidden)
+    if found is not None and found.is_wrong and found.field not in hidden and is_summed_up:
+        # The summary and the field say it already.
+        return replace(found, text=_("The result shows once that is mended."), is_wrong=False)
     if found is None:
         return Refusal(_what_is_missing(form, "amount"), "id_mode_full", is_wrong=False)
     return found if found.is_wrong else replace(found, text=_what_is_missing(form, found.field) or found.text)

@@ -16,7 +16,9 @@ NO_SUCH_CHOICE = _("Choose one of those listed.")
 DATE_LIKE = _("Enter a date like 2026-11-30.")
 WHOLE_DIGITS = 10
 """What the database holds in front of the decimal mark."""
-GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*(?![0-9])")
+SPACES = " '\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
+"""Spaces and apostrophes, which stand between thousands and never before decimals."""
+GROUPED = re.compile(rf"[1-9][0-9]{{0,2}}(?:([.,{SPACES}])[0-9]{{3}})(?:\1[0-9]{{3}})*(?![0-9])")
 """Digits in threes: ``1,234`` or ``1.234.567``, which may be the whole of an amount or the part before its mark."""
 CODE = "(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])"
 SIGN = f"{CODE}|[A-Za-z]{{0,2}}[$\N{CENT SIGN}-\N{YEN SIGN}\N{EURO-CURRENCY SIGN}-\N{BITCOIN SIGN}]"
@@ -34,7 +36,7 @@ def typed(amount: Decimal, currency: str) -> str:
 
 
 class AmountField(forms.CharField):
-    """An amount in major units of one currency, typed as ``12.50``, ``12,50``, ``1.234,50`` or ``€1,234.50``.
+    """An amount in major units of one currency: ``12.50``, ``12,50``, ``1.234,50``, ``1 234,50`` or ``€1,234.50``.
 
     Both ways of writing are understood in every language, because what can be read in one way only means the same
     to everybody. What can be read in two, like ``1,234``, is refused with a sentence that says what to type. The
@@ -110,7 +112,7 @@ class AmountField(forms.CharField):
         if rest.startswith(mark):
             return text
         plain = digits.replace(mark, "")
-        if not rest and digits.count(mark) == 1 and places(self.currency):
+        if not rest and mark not in SPACES and digits.count(mark) == 1 and places(self.currency):
             example = typed(Decimal(plain), self.currency)
             sentence = gettext("%(text)s can be read in two ways. If you mean thousands, enter %(example)s.")
             raise ValidationError(sentence % {"text": text, "example": example}, code="ambiguous")

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from registration.models import Conference, Order, Payment, Refund, RefundReason
 from tests.cast import HTMX, make_conference, make_credit, make_order, pay
+from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import assert_nothing_changed, filled, refund_url
 from tests.registration.desk import fault
 
@@ -378,3 +379,34 @@ def test_query_count_of_the_form(
 ) -> None:
     with django_assert_max_num_queries(30):
         grace_client.get(refund_url(order), headers=HTMX)
+
+
+def test_one_mistake_is_said_in_the_summary_and_at_its_field_and_nowhere_else(
+    grace_client: Client, order: Order
+) -> None:
+    sentence = "€90.00 is €10.00 more than can be refunded. Enter €80.00 or less."
+
+    html = text_of(grace_client.post(refund_url(order), filled(order, amount="90"), headers=HTMX))
+
+    assert html.count(sentence) == 2
+    assert f'The refund was not sent</b> <a href="#id_amount">{sentence}</a></p>' in html
+    assert "The result shows once that is mended." in html
+    assert 'name="summed_up"' in html
+
+
+def test_several_mistakes_are_listed(grace_client: Client, order: Order) -> None:
+    form = filled(order, amount="90", reason="")
+
+    html = text_of(grace_client.post(refund_url(order), form, headers=HTMX))
+
+    assert '<ul><li><a href="#id_' in html
+
+
+def test_a_preview_below_a_summary_repeats_nothing(grace_client: Client, order: Order) -> None:
+    url, sentence = reverse("refund_preview", args=[order.reference]), "more than can be refunded"
+
+    first = text_of(grace_client.post(url, filled(order, amount="90"), headers=HTMX))
+    summed_up = text_of(grace_client.post(url, filled(order, amount="90", summed_up="1"), headers=HTMX))
+
+    assert (first.count(sentence), summed_up.count(sentence)) == (2, 1)
+    assert 'aria-describedby="preview-refusal"' in summed_up
