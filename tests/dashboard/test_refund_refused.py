@@ -389,7 +389,7 @@ def test_one_mistake_is_said_in_the_summary_and_at_its_field_and_nowhere_else(
     html = text_of(grace_client.post(refund_url(order), filled(order, amount="90"), headers=HTMX))
 
     assert html.count(sentence) == 2
-    assert f'The refund was not sent</b> <a href="#id_amount">{sentence}</a></p>' in html
+    assert f'The refund was not sent</b><a href="#id_amount">{sentence}</a></p>' in html
     assert "The result shows once that is mended." in html
     assert 'name="summed_up"' in html
 
