@@ -127,20 +127,24 @@ class Overview:
             (span.label, tuple(zip(("left", "moving", "amber", "red"), _amounts(moved), strict=True)))
             for span, moved in rows
         ]
-        highest = max(rows, key=lambda row: sum(_amounts(row[1]), ZERO))
+        sums = [moved.arrived + moved.under_way for _span, moved in rows]
+        at, most = max(enumerate(sums), key=lambda each: each[1])
+        # Above the bar, which may be higher: what is proposed or failed stands on what moved.
+        said = (at, _("%(amount)s moved") % {"amount": self._short(most)}) if most else None
         return {
-            "plot": plots.bars(stacks, self._short),
-            "highest": {"label": highest[0].label, "amount": self._money(sum(_amounts(highest[1]), ZERO))},
+            "plot": plots.bars(stacks, self._short, said),
+            "highest": {"label": rows[at][0].label, "amount": self._money(most)} if most else None,
             "heads": [
                 pgettext("period", "From"),
                 _("Succeeded"),
                 _("On its way"),
+                _("Moved in all"),
                 _("Proposed"),
                 _("Failed or cancelled"),
                 _("Of it as credit"),
             ],
             "is_empty": not any(amount for _span, moved in rows for amount in _amounts(moved)),
-            "rows": [(span.label, *map(self._plain, (*_amounts(moved), moved.as_credit))) for span, moved in rows],
+            "rows": [(span.label, *map(self._plain, _figures(moved))) for span, moved in rows],
         }
 
     @property
@@ -284,6 +288,12 @@ class Overview:
 def _amounts(moved: figures.Moved) -> tuple[Decimal, ...]:
     """The parts of a bar, from the ground up."""
     return moved.arrived, moved.under_way, moved.proposed, moved.failed
+
+
+def _figures(moved: figures.Moved) -> tuple[Decimal, ...]:
+    """The numbers of a bar as its table has them: what moved, in all, then what did not."""
+    arrived, under_way, *rest = _amounts(moved)
+    return arrived, under_way, arrived + under_way, *rest, moved.as_credit
 
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:

@@ -48,12 +48,18 @@ class Line(Frame):
     end_x: int = GUTTER
 
 
-def bars(days: Sequence[tuple[str, Sequence[tuple[str, Decimal]]]], words: Words, width: int = WIDE) -> Bars:
+def bars(
+    days: Sequence[tuple[str, Sequence[tuple[str, Decimal]]]],
+    words: Words,
+    said: tuple[int, str] | None = None,
+    width: int = WIDE,
+) -> Bars:
     """Stack the amounts of each day.
 
     Args:
         days: A label, and the tones with their amounts from the bottom up.
         words: Says an amount at the axis.
+        said: Which of the days says something above its bar, and what.
         width: Of the canvas.
     """
     totals = [sum((amount for _tone, amount in parts), ZERO) for _label, parts in days]
@@ -68,8 +74,10 @@ def bars(days: Sequence[tuple[str, Sequence[tuple[str, Decimal]]]], words: Words
         stacks.append({"x": x, "width": thick, "parts": _stack(parts, scale)})
         if _is_labelled(index, len(days), width):
             labels.append({"x": x + thick // 2, "text": label, "anchor": "middle"})
-    at = totals.index(top) if top > 0 else None
-    peak = None if at is None else _peak(stacks[at]["x"] + thick // 2, _y(top, scale), words(top), width)
+    peak = None
+    if said is not None:
+        at, text = said
+        peak = _peak(stacks[at]["x"] + thick // 2, _y(totals[at], scale), text, width)
     return Bars(width, _grid(top, scale, words), labels, peak, stacks=tuple(stacks))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.live import mark_now
+from dashboard.names import initials_of
 from registration.models import Refund, RefundPart
 from registration.models.refund import State
 from registration.refund_words import waits_for_a_hand
@@ -139,8 +140,7 @@ def person(user: Any) -> str:
 @register.filter
 def initials(who: Any) -> str:
     """Return up to two letters for an avatar, from a user or from a name."""
-    words = (person(who) if hasattr(who, "get_username") else str(who or "")).replace("@", " ").split()
-    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+    return initials_of(person(who) if hasattr(who, "get_username") else str(who or ""))
 
 
 @register.simple_tag(takes_context=True)

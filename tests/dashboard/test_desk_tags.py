@@ -46,7 +46,25 @@ def test_a_badge_escapes_its_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "letters"), [("Ines Duarte", "ID"), ("Anna Maria de Vries", "AV"), ("finance", "F"), ("", "")]
+    ("name", "letters"),
+    [
+        ("Ines Duarte", "ID"),
+        ("Anna Maria de Vries", "AV"),
+        ("finance", "F"),
+        ("", ""),
+        ("X", "X"),
+        ("(Ada) O’Neil", "AO"),
+        ("E\u0301mile Zola", "ÉZ"),
+        ("e\u0323\u0302x g\u0303", "ỆG\u0303"),
+        ("ßtraub Ängel", "ßÄ"),
+        ("李小龙", "李"),
+        ("निशा कुमार", "निकु"),
+        ("דנה לוי", "\u2068דל\u2069"),
+        ("\u2068דנה לוי\u2069", "\u2068דל\u2069"),
+        ("🎉 Ada Lovelace 🎉", "AL"),
+        ("👩\u200d💻", "👩"),
+        ("· —", ""),
+    ],
 )
 def test_initials_are_those_of_the_first_and_last_name(name: str, letters: str) -> None:
     assert desk.initials(name) == letters

@@ -73,15 +73,37 @@ def test_since_sales_opened_compares_with_nothing(grace_client: Client, season: 
 def test_every_plot_has_words_and_its_numbers_in_a_table(grace_client: Client, season: date) -> None:
     page = page_of(grace_client, "7")
 
-    assert "Refunds by day. Highest on" in page
+    assert "Refunds by day. Most moved on" in page
     assert page.count('role="img"') == 3
     assert page.count("<details><summary>Show as table") == 3
-    assert '<td class="num">15.00</td><td class="num">4.00</td><td class="num">0.00</td>' in page
+    assert '<td class="num">15.00</td><td class="num">4.00</td><td class="num">19.00</td>' in page
     assert "Refund rate by week, from" in page
     assert '<th scope="row">Programme changed' in page
     assert '<th scope="row">Under 30 days' in page
     assert "<script>" not in page
     assert "style=" not in page
+
+
+def test_the_figure_over_the_bars_counts_what_moved_as_the_table_does(
+    grace_client: Client, season: date, order: Order
+) -> None:
+    move(order, "30.00", noon(season - DAY), "rejected")
+    move(order, "20.00", noon(season - DAY), "awaiting_approval")
+
+    page = page_of(grace_client, "7")
+
+    assert ">19.00 moved</text>" in page or ">19 moved</text>" in page
+    assert re.search(r"Refunds by day\. Most moved on [^:]+: €19\.00\.", page)
+    assert '<td class="num">0.00</td><td class="num">20.00</td><td class="num">30.00</td>' in page
+
+
+def test_where_nothing_moved_no_bar_says_so_of_itself(grace_client: Client, order: Order) -> None:
+    move(order, "30.00", noon(timezone.now().date()), "rejected")
+
+    page = page_of(grace_client, "7")
+
+    assert "Refunds by day. Nothing moved." in page
+    assert " moved</text>" not in page
 
 
 def test_a_refund_without_a_house_reason_counts_under_the_one_that_stripe_was_told(
@@ -134,14 +156,18 @@ def words(amount: Decimal) -> str:
 
 
 def test_bars_stand_on_each_other_and_fill_the_height() -> None:
-    plot = plots.bars([("Mon", [("left", Decimal(75)), ("red", Decimal(25))]), ("Tue", [("left", Decimal(50))])], words)
+    plot = plots.bars(
+        [("Mon", [("left", Decimal(75)), ("red", Decimal(25))]), ("Tue", [("left", Decimal(50))])],
+        words,
+        (0, "75.00 moved"),
+    )
     low, high = plot.stacks[0]["parts"]
 
     assert (low["tone"], low["y"] + low["height"]) == ("left", plots.BASE)
     assert high["y"] == plots.TOP
     assert high["y"] + high["height"] == low["y"] - 1
     assert plot.peak is not None
-    assert plot.peak["text"] == "100.00"
+    assert (plot.peak["text"], plot.peak["dot"]) == ("75.00 moved", plots.TOP)
     assert [line["y"] for line in plot.grid] == [plots.BASE - 80, plots.TOP]
 
 
