@@ -23,6 +23,10 @@ class LineEntry:
     """A line item with what of it went back and is left, without symbols."""
 
     item: OrderLineItem
+    price: str
+    """Of one."""
+    discount: str
+    """What was taken off the line; empty for nothing."""
     total: str
     refunded: str
     under_way: tuple[str, ...]
@@ -93,9 +97,11 @@ def left_on_the_lines(order: Order, items: Iterable[OrderLineItem]) -> Decimal:
 def _line(order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, under_way: tuple[str, ...]) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
     left = max(min(item.line_total - taken, _at_most(order)), ZERO)
-    total, refunded, rest = (format_amount(amount, order.currency) for amount in (item.line_total, gone, left))
+    amounts = (item.unit_price, item.line_total, gone, left)
+    price, total, refunded, rest = (format_amount(amount, order.currency) for amount in amounts)
+    discount = format_money(item.discount_amount, order.currency) if item.discount_amount else ""
     why = "" if left or under_way else _why_nothing(order, item, gone)
-    return LineEntry(item, total, refunded, under_way, rest, gone > 0, left > 0, why)
+    return LineEntry(item, price, discount, total, refunded, under_way, rest, gone > 0, left > 0, why)
 
 
 def _at_most(order: Order) -> Decimal:

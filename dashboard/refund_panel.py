@@ -18,6 +18,7 @@ from dashboard.names import attendee_name, first_name
 from dashboard.order_lines import without_lines
 from dashboard.radar import radar_context
 from dashboard.refund_again import again_context
+from dashboard.refund_lines import left_on_the_lines, line_rows, lines_of
 from dashboard.refund_refusal import problems, refund_refusal, stopped
 from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
@@ -39,18 +40,6 @@ class Way:
     checked: bool
 
 
-@dataclass
-class Line:
-    """One line item to tick."""
-
-    pk: int
-    description: str
-    left: str
-    note: str
-    checked: bool
-    disabled: bool
-
-
 def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[str] = ()) -> dict[str, Any]:
     """All that the panel needs, in the drawer and as a page."""
     order = form.order
@@ -67,8 +56,8 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "fee_kept": money(order, min(kept, form.ceiling)) if (kept := fee_kept(order)) and not form.for_item else "",
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
-        "lines": _lines(form),
-        "without_lines": without_lines(order, _left_on_the_lines(form), form.ceiling),
+        "lines": lines_of(form),
+        "without_lines": without_lines(order, left_on_the_lines(form), form.ceiling),
         "ways": _ways(form, request.user),
         "tenders": _tenders(order),
         "reasons": [(*option, option[0] == str(form["reason"].value())) for option in form.reason_options()],
@@ -90,7 +79,7 @@ def preview_context(form: RefundForm, user: Any, *, is_summed_up: bool = False) 
     twice = plan is not None and plan.destination == Destination.CARD_AND_CREDIT
     confirmed = plan is not None and form["confirm_total"].value() == str(plan.total_out)
     unsure = form.is_repeat and not form.has_confirmed_repeat
-    rows = [*preview_rows(order, plan), *_approval_rows(above)] if plan else []
+    rows = [*line_rows(form), *preview_rows(order, plan), *_approval_rows(above)] if plan else []
     refusal = None if plan else refund_refusal(form, is_summed_up=is_summed_up or "summed_up" in form.data)
     return {
         "order": order,
@@ -179,34 +168,12 @@ def _limit(order: Order, user: Any) -> str:
     return _("You can refund %(limits)s; above that you propose it and a second person decides.") % values
 
 
-def _lines(form: RefundForm) -> list[Line]:
-    chosen = {str(value) for value in form["lines"].value() or ()}
-    order = form.order
-    return [
-        Line(
-            pk=row.line_item.pk,
-            description=row.line_item.description,
-            left=money(order, row.left_amount),
-            note=_("%(amount)s refunded before") % {"amount": money(order, row.refunded_amount)}
-            if row.refunded_amount
-            else "",
-            checked=str(row.line_item.pk) in chosen and row.left_amount > 0,
-            disabled=row.left_amount <= 0,
-        )
-        for row in form.line_rows
-    ]
-
-
-def _left_on_the_lines(form: RefundForm) -> Decimal:
-    """What is left on the lines, each looked at alone."""
-    return sum((max(row.line_item.line_total - row.refunded_amount, ZERO) for row in form.line_rows), ZERO)
-
-
 def _places_below(form: RefundForm) -> list[tuple[str, str]]:
     """The fields that can be wrong as soon as something is entered, as far as the panel draws them."""
     # A text field that is drawn is sent, also when nothing was entered.
-    drawn = {"lines": form.for_item is None, "credit_amount": "credit_amount" in form.data}
-    names = ("lines", "amount", "fee_amount", "fee_percent", "credit_amount")
+    drawn = dict.fromkeys(("lines", *form.counts.values()), form.for_item is None)
+    drawn["credit_amount"] = "credit_amount" in form.data
+    names = ("lines", *form.counts.values(), "amount", "fee_amount", "fee_percent", "credit_amount")
     return [(name, f"id_{name}_error") for name in names if drawn.get(name, True)]
 
 

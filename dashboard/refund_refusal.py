@@ -51,8 +51,9 @@ def refund_refusal(form: RefundForm, *, is_summed_up: bool = False) -> Refusal:
         return Refusal(
             _("This order changed while you had it open. Press the button to see its new amounts; that sends nothing.")
         )
+    money = (*MONEY[:2], *form.counts.values(), *MONEY[2:])
     hidden = dict.fromkeys((*FORM_ONLY, "__all__"), "id_mode_full")
-    found = refusal_of(form, {name: _anchor(form, name) for name in MONEY} | hidden)
+    found = refusal_of(form, {name: _anchor(form, name) for name in money} | hidden)
     if found is not None and found.is_wrong and found.field not in hidden and is_summed_up:
         # The summary and the field say it already.
         return replace(found, text=_("The result shows once that is mended."), is_wrong=False)

@@ -10,8 +10,9 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from registration.money import SYMBOLS, places
+from registration.money import SYMBOLS, ZERO, places
 
+RELOAD = _("This form is no longer complete. Close it and open it again.")
 NO_SUCH_CHOICE = _("Choose one of those listed.")
 DATE_LIKE = _("Enter a date like 2026-11-30.")
 WHOLE_DIGITS = 10
@@ -117,6 +118,18 @@ class AmountField(forms.CharField):
             sentence = gettext("%(text)s can be read in two ways. If you mean thousands, enter %(example)s.")
             raise ValidationError(sentence % {"text": text, "example": example}, code="ambiguous")
         return plain + rest
+
+
+class AmountSeenField(forms.DecimalField):
+    """An amount that the operator saw, sent along with the form."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self) -> None:
+        """Take what the form itself wrote, and nothing else."""
+        codes = ("required", "invalid", "min_value", "max_digits", "max_decimal_places", "max_whole_digits")
+        messages = dict.fromkeys(codes, RELOAD)
+        super().__init__(max_digits=12, decimal_places=2, min_value=ZERO, error_messages=messages)
 
 
 class PercentField(forms.CharField):

@@ -11,13 +11,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.forms.fields import AmountField, PercentField
-from registration.models import OpenItem, Order, Refund, RefundReason
+from dashboard.forms.fields import RELOAD, AmountField, AmountSeenField, PercentField
+from dashboard.forms.refund_lines import ChosenLine, LineItemsForm, total_of_lines
+from dashboard.forms.refund_reason import ReasonForm
+from registration.models import OpenItem, Order, Refund
 from registration.money import ZERO, format_money
-from registration.said import reason_in_words
 from registration.services.duplicates import Similar, is_repeat, similar_refunds
 from registration.services.errors import RefundError
-from registration.services.lines import lines_left, total_of
 from registration.services.planner import RefundPlan, blocked_reason, fee_from_percent, plan_refund, refund_ceiling
 from registration.services.retries import check_retry, most_to_try
 from registration.services.surplus import TOO_MUCH, check_for_item, item_of, left_for, payment_of, why_nothing_left
@@ -26,32 +26,12 @@ Destination = Refund.Destination
 format_html_lazy = lazy(format_html, SafeString)
 FULL, ITEMS, CUSTOM = "full", "items", "custom"
 FIXED, PERCENT = "fixed", "percent"
-NO_SUCH_LINE = _("Choose among the line items listed.")
-RELOAD = _("This form is no longer complete. Close it and open it again.")
 
 
-class AmountSeenField(forms.DecimalField):
-    """An amount that the operator saw, sent along with the form."""
-
-    widget = forms.HiddenInput
-
-    def __init__(self) -> None:
-        """Take what the form itself wrote, and nothing else."""
-        codes = ("required", "invalid", "min_value", "max_digits", "max_decimal_places", "max_whole_digits")
-        messages = dict.fromkeys(codes, RELOAD)
-        super().__init__(max_digits=12, decimal_places=2, min_value=ZERO, error_messages=messages)
-
-
-class RefundForm(forms.Form):
+class RefundForm(LineItemsForm, ReasonForm):
     """Checks the shape of a refund; ``plan`` asks the domain what it would do."""
 
     mode = forms.ChoiceField(choices=[(FULL, _("Full")), (ITEMS, _("Line items")), (CUSTOM, _("Custom"))])
-    lines = forms.TypedMultipleChoiceField(
-        coerce=int,
-        required=False,
-        label=_("Line items"),
-        error_messages={"invalid_choice": NO_SUCH_LINE, "invalid_list": NO_SUCH_LINE},
-    )
     amount = AmountField(required=False, label=_("Custom amount"))
     fee_kind = forms.ChoiceField(
         choices=[("", _("No fee")), (FIXED, _("Fixed amount")), (PERCENT, _("Percentage"))],
@@ -65,12 +45,6 @@ class RefundForm(forms.Form):
     credit_amount = AmountField(required=False, label=_("How much becomes store credit"))
     confirm_total = forms.CharField(required=False)
     confirm_repeat = forms.CharField(required=False)
-    reason = forms.ChoiceField(
-        label=_("Reason"), error_messages={"invalid_choice": _("Choose one of the reasons listed.")}
-    )
-    confirm_fraud = forms.BooleanField(
-        required=False, label=_("It was fraud, and I want Stripe to block this card and email address")
-    )
     note = forms.CharField(
         required=False,
         max_length=2000,
@@ -107,19 +81,13 @@ class RefundForm(forms.Form):
         for name in ("amount", "fee_amount", "fee_percent", "credit_amount"):
             # The place below each says what is wrong as soon as it is, also before the form is sent.
             self.fields[name].widget.attrs["aria-describedby"] = f"id_{name}_error"
-        self.line_rows = lines_left(order)
-        self.fields["lines"].choices = [  # type: ignore[attr-defined]
-            (row.line_item.pk, row.line_item.description) for row in self.line_rows
-        ]
-        self.reasons = list(order.conference.refund_reasons.filter(is_active=True))
-        self.fields["reason"].choices = [  # type: ignore[attr-defined]
-            (value, label) for value, label, _told in self.reason_options()
-        ]
+        self.offer_lines(order)
+        self.offer_reasons(order)
         for wrong in ("required", "invalid_choice"):
             self.fields["mode"].error_messages[wrong] = _("Choose how much goes back.")
             self.fields["destination"].error_messages[wrong] = _("Choose where the money goes.")
-        self.fields["reason"].error_messages["required"] = _("Choose a reason.")
         self._plan: RefundPlan | None = None
+        self.chosen: dict[int, ChosenLine] = {}
 
     def _opening_values(self) -> dict[str, Any]:
         return {
@@ -141,22 +109,6 @@ class RefundForm(forms.Form):
     def blocked(self) -> str:
         """Why nothing can be refunded by this form; empty when something can."""
         return blocked_reason(self.order) or (why_nothing_left(self.for_item, self.order) if self.for_item else "")
-
-    def reason_options(self) -> list[tuple[str, str, str]]:
-        """Value, words and Stripe's reason of each choice; Stripe's own where the conference has none."""
-        if self.reasons:
-            return [(str(reason.pk), reason_in_words(reason.label), reason.stripe_reason) for reason in self.reasons]
-        return [(value, str(label), value) for value, label in RefundReason.StripeReason.choices]
-
-    @property
-    def chosen_reason(self) -> tuple[str, str, str]:
-        """The chosen option; call only when the field is valid."""
-        return next(option for option in self.reason_options() if option[0] == self.cleaned_data["reason"])
-
-    @property
-    def house_reason(self) -> str:
-        """The chosen reason as it is kept; each reader has it in a language of their own."""
-        return next((each.label for each in self.reasons if str(each.pk) == self.cleaned_data["reason"]), "")
 
     @property
     def is_stale(self) -> bool:
@@ -187,7 +139,9 @@ class RefundForm(forms.Form):
             "fee_amount": data.get("fee_kind") == FIXED,
             "fee_percent": data.get("fee_kind") == PERCENT,
             "credit_amount": data.get("destination") == Destination.SPLIT,
-        }
+        } | dict.fromkeys(self.counts.values(), False)
+        if asked["lines"]:
+            asked |= dict.fromkeys(self.asked_counts(data), True)
         for name in (name for name, is_asked in asked.items() if not is_asked):
             self.errors.pop(name, None)
 
@@ -210,10 +164,10 @@ class RefundForm(forms.Form):
                 self._require("amount")
             elif data["gross"] > self.ceiling and self.for_item is None and not self.is_stale:
                 self.add_error("amount", self._too_much(data["gross"]))
-        elif mode == ITEMS and "lines" not in self.errors:
-            chosen = {row.line_item.pk: row.left_amount for row in self.line_rows if row.line_item.pk in data["lines"]}
-            data["line_amounts"] = {pk: left for pk, left in chosen.items() if left > 0}
-            data["gross"] = total_of(data["line_amounts"].values()) or None
+        elif mode == ITEMS and self.errors.keys().isdisjoint(("lines", *self.counts.values())):
+            self.chosen = self.chosen_lines(data, self.order.currency)
+            data["line_amounts"] = {key: line.amount for key, line in self.chosen.items()}
+            data["gross"] = total_of_lines(self.chosen) or None
             if data["gross"] is None and data["lines"] and self.is_stale:
                 # Someone refunded these lines meanwhile; the service says so with the fresh numbers.
                 data["gross"], data["line_amounts"] = data.get("full_amount"), None
@@ -314,11 +268,12 @@ class RefundForm(forms.Form):
     def _opening_plan(self) -> RefundPlan | None:
         """What the form would do as it opens; ``None`` when its first choices do not go together."""
         mode = self.get_initial_for_field(self.fields["mode"], "mode")
-        chosen = self.initial.get("lines", ())
+        if mode == ITEMS:
+            self.chosen = self.chosen_lines({"lines": self.initial.get("lines", ())}, self.order.currency)
         amounts = {
             FULL: self.ceiling,
             CUSTOM: Decimal(self.initial.get("amount") or 0),
-            ITEMS: total_of(row.left_amount for row in self.line_rows if row.line_item.pk in chosen),
+            ITEMS: total_of_lines(self.chosen),
         }
         try:
             return plan_refund(

@@ -16,8 +16,9 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
+from dashboard.forms.fields import RELOAD
 from dashboard.forms.manual import ManualForm
-from dashboard.forms.refund import CUSTOM, ITEMS, RELOAD, RefundForm
+from dashboard.forms.refund import CUSTOM, ITEMS, RefundForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refund_again import opening_values
 from dashboard.refund_outcome import (

@@ -237,3 +237,25 @@ def test_pages_of_refunds_are_accessible(
     for address in addresses:
         page.goto(address)
         assert_accessible(page)
+
+
+def test_two_of_three_on_one_line_go_back(
+    page: Page, sam_client: Client, dinner_order: Order, sandbox: "SandboxServer"
+) -> None:
+    dinner_order.line_items.filter(description="Student ticket").update(quantity=3)
+    panel = open_panel(page, sam_client, dinner_order)
+    panel.get_by_text("Line items", exact=True).click()
+    number = panel.get_by_label("How many")
+    expect(number).to_be_hidden()
+
+    panel.get_by_label("Student ticket").first.check()
+    expect(number).to_have_value("3")
+    number.fill("2")
+    expect(panel.locator("#preview")).to_contain_text("2 of 3 × Student ticket €46.67")
+    number.fill("4")
+    expect(panel.locator(f"#{number.get_attribute('id')}_error")).to_contain_text("Enter a number from 1 to 3.")
+    number.fill("2")
+    panel.get_by_role("button", name="Refund €46.67").click()
+
+    expect(page.locator("#toasts")).to_contain_text("€46.67 refund sent to Stripe")
+    assert [refund["amount"] for refund in refunds_at_stripe(sandbox, dinner_order)] == [4667]

@@ -1,0 +1,161 @@
+"""How many of a line can be refunded: whichever way they go back, together they come to the line's total."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.line_counts import amount_of, count_left
+from registration.models import Conference, Order, OrderLineItem
+from registration.services.lines import LineLeft, lines_left
+from tests.cast import HTMX, make_order
+from tests.dashboard.reading import text_of
+from tests.dashboard.refund_form import filled, refund_url
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+CENTS = st.integers(1, 500_000)
+
+
+def line_of(total: Decimal, quantity: int, gone: Decimal = Decimal("0.00")) -> LineLeft:
+    item = OrderLineItem(description="Workshop", quantity=quantity, unit_price=total, line_total=total)
+    return LineLeft(item, gone, total - gone)
+
+
+@given(cents=CENTS, quantity=st.integers(1, 40), data=st.data())
+def test_parts_of_a_line_add_up_to_the_cent(cents: int, quantity: int, data: st.DataObject) -> None:
+    total = Decimal(cents).scaleb(-2)
+    line, taken, times = line_of(total, quantity), Decimal("0.00"), 0
+    while left := count_left(line, "EUR"):
+        amount = amount_of(line, data.draw(st.integers(1, left)), "EUR")
+        assert amount >= 0
+        taken, times = taken + amount, times + 1
+        line = line_of(total, quantity, taken)
+        if times > quantity:
+            break
+
+    assert taken <= total
+    assert line.left_amount == total - taken
+    assert left or taken == total
+
+
+@pytest.mark.parametrize(
+    ("gone", "left", "of_one"),
+    [("0.00", 3, "33.33"), ("33.33", 2, "33.34"), ("40.00", 1, "60.00"), ("66.67", 1, "33.33"), ("100.00", 0, "0.00")],
+)
+def test_one_of_three_that_cost_a_hundred(gone: str, left: int, of_one: str) -> None:
+    line = line_of(Decimal("100.00"), 3, Decimal(gone))
+
+    assert count_left(line, "EUR") == left
+    assert amount_of(line, 1, "EUR") == Decimal(of_one)
+
+
+def test_a_currency_without_cents_is_divided_into_whole_amounts() -> None:
+    line = line_of(Decimal("1000.00"), 3)
+
+    assert [amount_of(line, count, "JPY") for count in (1, 2, 3)] == [Decimal("333"), Decimal("667"), Decimal("1000")]
+
+
+@pytest.fixture
+def workshop(conference: Conference, ada: Any, sandbox: "SandboxServer") -> Order:
+    """Three workshops that cost 100.00 together, and a dinner of 30.00."""
+    items = {"Workshop": "100.00", "Dinner": "30.00"}
+    order = make_order(conference, ada, paid="130.00", items=items, sandbox=sandbox)
+    OrderLineItem.objects.filter(order=order, description="Workshop").update(
+        quantity=3, unit_price=Decimal("35.00"), discount_amount=Decimal("5.00")
+    )
+    return order
+
+
+def ticked(order: Order, **fields: Any) -> dict[str, Any]:
+    return filled(order, mode="items", lines=[line.pk for line in order.line_items.all()], **fields)
+
+
+def count_name(order: Order) -> str:
+    return f"count_{order.line_items.get(description='Workshop').pk}"
+
+
+def preview(client: Client, order: Order, **fields: Any) -> str:
+    url = reverse("refund_preview", args=[order.reference])
+    return text_of(client.post(url, ticked(order, **fields), headers=HTMX))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_names_the_price_of_one_and_of_the_line(grace_client: Client, workshop: Order) -> None:
+    html = text_of(grace_client.get(reverse("order_detail", args=[workshop.reference])))
+
+    assert (
+        '<th scope="col" class="num not-phone">Unit price</th><th scope="col" class="num not-phone">Line total' in html
+    )
+    assert '<td class="num not-phone">35.00</td><td class="num not-phone">100.00</td>' in html
+    assert '<span class="sub only-phone">3 × 35.00</span><span class="sub">€5.00 discount</span>' in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_form_asks_how_many_only_where_a_line_holds_several(grace_client: Client, workshop: Order) -> None:
+    html = text_of(grace_client.get(refund_url(workshop), headers=HTMX))
+
+    assert html.count("How many") == 1
+    assert f'name="{count_name(workshop)}"' in html
+    assert 'value="3"' in html
+    assert "<small>3 × €35.00</small>" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_some_of_a_line_go_back_to_the_cent(grace_client: Client, workshop: Order) -> None:
+    told = preview(grace_client, workshop, **{count_name(workshop): "2"})
+    assert "<dt>Line items</dt><dd><b>2 of 3 × Workshop €66.67, Dinner €30.00</b>" in told
+    assert "Refund €96.67</button>" in told
+
+    grace_client.post(refund_url(workshop), ticked(workshop, **{count_name(workshop): "2"}), headers=HTMX)
+
+    refund = workshop.refunds.get()
+    assert [line.amount for line in refund.lines.order_by("pk")] == [Decimal("66.67"), Decimal("30.00")]
+    workshop.refresh_from_db()
+    assert [row.left_amount for row in lines_left(workshop)] == [Decimal("33.33"), Decimal("0.00")]
+    assert "How many" not in text_of(grace_client.get(refund_url(workshop), headers=HTMX))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_empty_number_stands_for_all_that_are_left(grace_client: Client, workshop: Order) -> None:
+    assert "Refund €130.00</button>" in preview(grace_client, workshop, **{count_name(workshop): ""})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("number", ["0", "4", "-1", "1.5", "two"])
+def test_more_or_less_than_the_line_holds_is_said_at_its_number(
+    grace_client: Client, workshop: Order, number: str
+) -> None:
+    name = count_name(workshop)
+
+    response = grace_client.post(refund_url(workshop), ticked(workshop, **{name: number}), headers=HTMX)
+
+    html = text_of(response)
+    assert response.status_code == 422
+    assert f'<a href="#id_{name}">Enter a number from 1 to 3.</a>' in html
+    assert html.count("Enter a number from 1 to 3.") == 2
+    assert not workshop.refunds.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_number_of_a_line_that_is_not_ticked_counts_for_nothing(grace_client: Client, workshop: Order) -> None:
+    dinner = workshop.line_items.get(description="Dinner")
+    form = ticked(workshop, **{count_name(workshop): "9"}) | {"lines": [dinner.pk]}
+
+    grace_client.post(refund_url(workshop), form, headers=HTMX)
+
+    assert workshop.refunds.get().amount == Decimal("30.00")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_ticked_on_the_page_opens_with_how_many_it_is(grace_client: Client, workshop: Order) -> None:
+    lines = [line.pk for line in workshop.line_items.all()]
+
+    html = text_of(grace_client.get(refund_url(workshop), {"lines": lines}, headers=HTMX))
+
+    assert "3 of 3 × Workshop €100.00, Dinner €30.00" in html
