@@ -90,4 +90,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stripe/webhooks/<slug:slug>/", webhooks.receive, name="stripe_webhook"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("favicon.ico", health.favicon, name="favicon"),
 ]

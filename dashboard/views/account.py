@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from dashboard.access import SESSION_KEY
-from dashboard.sign_in import LoginForm
+from dashboard.sign_in import LoginForm, tries_left
 from registration.models import Conference
 from registration.services.preferences import keep_language, keep_single_keys, language_of, uses_single_keys
 
@@ -47,8 +47,9 @@ class Login(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Show the form again as the error it is."""
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+        """Show the form again as the error it is, with how often it may still be wrong."""
+        context = self.get_context_data(form=form, tries_left=tries_left(self.request, form))
+        return self.render_to_response(context, status=422)
 
 
 login = login_not_required(Login.as_view())

@@ -25,7 +25,7 @@ from registration.models import (
 )
 from tests.cast import client_of, make_credit, make_order, make_staff
 
-OPEN_TO_ALL = {"login", "logout", "theme_set", "language_set", "healthz", "readyz", "stripe_webhook"}
+OPEN_TO_ALL = {"login", "logout", "theme_set", "language_set", "healthz", "readyz", "favicon", "stripe_webhook"}
 POST_ONLY = {
     "order_selection",
     "refund_preview",

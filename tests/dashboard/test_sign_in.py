@@ -50,6 +50,26 @@ def test_too_many_wrong_passwords_pause_signing_in(client: Client, grace: Any) -
     assert sign_in(client, "grace").status_code == 429
 
 
+@pytest.mark.parametrize("name", ["grace", "grace@example.com", "nobody"])
+def test_a_refusal_says_how_many_tries_are_left(client: Client, grace: Any, name: str) -> None:
+    for left in ("4 tries", "3 tries", "2 tries", "1 try"):
+        page = sign_in(client, name, "wrong").content.decode()
+        assert f"{left} left before a pause of 15 minutes." in page
+    assert sign_in(client, name, "wrong").status_code == 429
+
+
+def test_tries_are_counted_anew_after_signing_in(client: Client, grace: Any) -> None:
+    sign_in(client, "grace", "wrong")
+    sign_in(client, "grace")
+    client.post("/logout/")
+    assert "4 tries left" in sign_in(client, "grace", "wrong").content.decode()
+
+
+def test_a_form_without_a_password_was_no_try(client: Client, grace: Any) -> None:
+    assert "left before a pause" not in sign_in(client, "grace", "").content.decode()
+    assert "4 tries left" in sign_in(client, "grace", "wrong").content.decode()
+
+
 def test_signing_in_returns_to_where_one_was(client: Client, grace: Any) -> None:
     assert client.get("/orders/?q=ada")["Location"] == "/login/?next=/orders/%3Fq%3Dada"
     assert sign_in(client, "grace", next="/orders/?q=ada")["Location"] == "/orders/?q=ada"
@@ -107,6 +127,12 @@ def test_a_page_too_old_is_told_so_and_reloaded(grace: Any) -> None:
     assert "open too long" in client.post("/theme/", {"theme": "dark"}).content.decode()
     piece = client.post("/theme/", {"theme": "dark"}, headers=HTMX)
     assert (piece.status_code, piece["HX-Refresh"]) == (403, "true")
+
+
+def test_the_picture_a_browser_asks_for_on_its_own_changes_no_token(grace_client: Client) -> None:
+    response = grace_client.get("/favicon.ico")
+    assert (response.status_code, response["Location"]) == (302, "/static/brand.svg")
+    assert not response.cookies
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
