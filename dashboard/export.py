@@ -56,7 +56,7 @@ def csv_of(orders: QuerySet[Order], zone: tzinfo) -> Generator[str, None, None]:
 def _csv_of(orders: QuerySet[Order], zone: tzinfo, words: dict[str, str]) -> Generator[str, None, None]:
     rows = orders.prefetch_related(None).select_related(None).values_list(*COLUMNS.values())
     yield "\N{BYTE ORDER MARK}" + _lines([(*COLUMNS, IN_WORDS)])
-    with _as_they_are_read(), closing(_read(rows)) as found:
+    with as_they_are_read(), closing(_read(rows)) as found:
         while block := [_cells(row, zone, words) for row in islice(found, ROWS_AT_ONCE)]:
             yield _lines(block)
 
@@ -153,7 +153,7 @@ def csv_file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _as_they_are_read() -> AbstractContextManager[Any]:
+def as_they_are_read() -> AbstractContextManager[Any]:
     """What it takes to be given rows while the query still runs.
 
     Outside a transaction PostgreSQL would first put all of them aside. SQLite never does, and a transaction would lock

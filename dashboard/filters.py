@@ -41,8 +41,8 @@ class OrderFilter(ListFilter):
         empty_label=_("All orders"),
     )
     method = choice_filter(Payment.Method.choices, _("Paid by"), method="led_to", empty_label=_("Any method"))
-    since = day_filter("placed_since", _("Placed from"))
-    until = day_filter("placed_until", _("Placed until"))
+    since = day_filter(_("Placed from"), method="placed_since")
+    until = day_filter(_("Placed until"), method="placed_until")
     least = AmountFilter(field_name="total", lookup_expr="gte", label=_("Total from"))
     most = AmountFilter(field_name="total", lookup_expr="lte", label=_("Total to"))
 

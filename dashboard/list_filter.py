@@ -33,10 +33,10 @@ class AmountFilter(django_filters.Filter):
     field_class = AmountField
 
 
-def day_filter(method: str, label: Any) -> django_filters.DateFilter:
+def day_filter(label: Any, **options: Any) -> django_filters.DateFilter:
     """One end of a period, as all lists ask for it."""
     widget = forms.DateInput(attrs={"type": "date"})
-    return django_filters.DateFilter(method=method, label=label, widget=widget, error_messages={"invalid": DATE_LIKE})
+    return django_filters.DateFilter(label=label, widget=widget, error_messages={"invalid": DATE_LIKE}, **options)
 
 
 def choice_filter(choices: Any, label: Any, **options: Any) -> django_filters.ChoiceFilter:
@@ -101,12 +101,18 @@ class ListFilter(django_filters.FilterSet):
         if not hasattr(self, "_form"):
             form = super().form
             for name, field in form.fields.items():
+                if (offered := self.offers(name)) is not None:
+                    field.choices = offered
                 if isinstance(field, AmountField):
                     field.set_currency(self.conference.currency)
                 field.widget.attrs["aria-describedby"] = f"id_{name}_error"
                 field.widget.attrs["class"] = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
         built: forms.Form = self._form
         return built
+
+    def offers(self, name: str) -> list[tuple[str, str]] | None:
+        """The choices of a filter that has not the same for every conference; None for all others."""
+        return None
 
     @property
     def panel(self) -> dict[str, PanelField]:

@@ -1,12 +1,10 @@
-"""What the list of refunds and the page of one refund show."""
+"""What a row of the list of refunds and the page of one refund show."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -19,12 +17,10 @@ from dashboard.held import held
 from dashboard.names import attendee_name
 from dashboard.order_callouts import TOLD_IN_FULL
 from dashboard.order_refunds import by_hand
-from dashboard.paging import PAGE_SIZE
 from dashboard.refund_outcome import proposed_text, proposed_title, result_context
 from dashboard.refund_panel import money, where
-from dashboard.unread import Asked
 from registration.attention import explanation
-from registration.models import Conference, Order, Refund, RefundPart, RefundReason
+from registration.models import Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
 from registration.refund_words import Step, holder, steps
 from registration.said import stripe_reason_in_words, why_refunded
@@ -32,75 +28,7 @@ from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.retries import was_tried_again
 
-NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
-CHIPS = (
-    State.AWAITING_APPROVAL,
-    State.UNCONFIRMED,
-    State.REQUESTED,
-    State.PENDING,
-    State.REQUIRES_ACTION,
-    State.SUCCEEDED,
-    State.FAILED,
-)
 STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
-
-
-def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]:
-    """One page of the conference's refunds, found and filtered by the address."""
-    asked = Asked(request)
-    words, state = _asked(asked)
-    refunds = _narrowed(Refund.objects.filter(order__conference=conference), words, state)
-    page = asked.page(
-        refunds.select_related("order__user", "order__conference", "requested_by").prefetch_related("parts__payment"),
-        "id",
-        descending=True,
-    )
-    return {
-        "conference": conference,
-        "words": words,
-        "orders_url": f"{reverse('order_list')}?{urlencode({'q': words})}" if words else "",
-        "state": state,
-        "unread": asked.unread,
-        "chips": _chips(words, state),
-        "refunds": [refund_row(refund) for refund in page.rows],
-        "newer_url": _url(q=words, state=state, before=page.before) if page.before else "",
-        "older_url": _url(q=words, state=state, after=page.after) if page.after else "",
-        "summary": _("%(count)s refunds on this page, up to %(size)s") % {"count": len(page.rows), "size": PAGE_SIZE},
-        "is_filtered": bool(words or state),
-        "list_url": reverse("refund_list"),
-    }
-
-
-def asked_for(request: HttpRequest, refunds: QuerySet[Refund]) -> QuerySet[Refund]:
-    """Those that the address leaves."""
-    return _narrowed(refunds, *_asked(Asked(request)))
-
-
-def first_url(request: HttpRequest) -> str:
-    """The first page of the same refunds."""
-    words, state = _asked(Asked(request))
-    return _url(q=words, state=state)
-
-
-def _asked(asked: Asked) -> tuple[str, str]:
-    return asked.words(_("Search")), asked.choice("state", State.values, _("State"))
-
-
-def _narrowed(refunds: QuerySet[Refund], words: str, state: str) -> QuerySet[Refund]:
-    refunds = found(refunds, words)
-    return refunds.filter(state=state) if state else refunds
-
-
-def found(refunds: QuerySet[Refund], words: str) -> QuerySet[Refund]:
-    """Those that a number, a Stripe id or an order's reference names; each is looked up by its own index."""
-    if not words:
-        return refunds
-    parts = RefundPart.objects.filter(stripe_refund_id=words)
-    keys = list(parts.values_list("refund_id", flat=True))
-    if number := NUMBER.fullmatch(words):
-        keys.append(int(number[1]))
-    orders = Order.objects.filter(reference__in=(words, words.upper()))
-    return refunds.filter(Q(pk__in=keys) | Q(order__in=list(orders.values_list("pk", flat=True))))
 
 
 def refund_row(refund: Refund) -> dict[str, Any]:
@@ -260,16 +188,3 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _when(moment: Any) -> str:
     return date_format(localtime(moment), "DATETIME_FORMAT") if moment else ""
-
-
-def _chips(words: str, state: str) -> list[dict[str, Any]]:
-    chips = [{"label": _("All"), "url": _url(q=words), "current": not state}]
-    return chips + [
-        {"label": str(chip.label), "url": _url(q=words, state=chip.value), "current": state == chip.value}
-        for chip in CHIPS
-    ]
-
-
-def _url(**query: str) -> str:
-    asked = urlencode({key: value for key, value in query.items() if value})
-    return reverse("refund_list") + (f"?{asked}" if asked else "")

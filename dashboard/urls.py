@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/<str:reference>/credits/apply/", credits.credit_apply, name="credit_apply"),
     path("orders/<str:reference>/notes/new/", orders.note_create, name="note_create"),
     path("refunds/", refunds.refund_list, name="refund_list"),
+    path("refunds/export/", refunds.refund_export, name="refund_export"),
     path("refunds/<int:pk>/", refunds.refund_detail, name="refund_detail"),
     path("refunds/<int:pk>/check/", refunds.refund_check, name="refund_check"),
     path("refunds/<int:pk>/decide/", decisions.refund_decide, name="refund_decide"),

@@ -12,11 +12,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from dashboard import attention_pages, refund_pages
+from dashboard import attention_pages
 from dashboard.access import put_on_desk, requires
 from dashboard.live import Mark, mark_now, newest_for, news_since, told
 from dashboard.order_list import OrderList
 from dashboard.permissions import conference_seen_by
+from dashboard.refund_list import RefundList
+from dashboard.refund_pages import refund_row
 from dashboard.rows import rows_for
 from dashboard.waiting import waiting_at
 from registration.models import Conference, HistoryEntry, OpenItem, Order, Refund
@@ -91,12 +93,13 @@ def _refunds(request: HttpRequest, conference: Conference, news: QuerySet[Histor
     again = Q(pk__in=_keys(_shown(request, "refund-", "again")))
     changed = shown.filter(again | Q(pk__in=news.filter(refund__isnull=False).values("refund")))
     rows = changed.select_related("order__user", "order__conference", "requested_by").prefetch_related("parts__payment")
-    fresh = _count_new(refund_pages.asked_for(request, of_page), seen)
+    refunds = RefundList(request, conference)
+    fresh = _count_new(refunds.refunds(), seen)
     return {
-        "refund_rows": [refund_pages.refund_row(refund) for refund in rows],
+        "refund_rows": [refund_row(refund) for refund in rows],
         "announced": told(news.filter(refund__in=changed), request.user),
         "fresh": _fresh(fresh, ngettext("%(count)s new refund", "%(count)s new refunds", fresh)),
-        "fresh_url": refund_pages.first_url(request),
+        "fresh_url": refunds.url({}),
         "fresh_target": "#refunds",
     }
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,11 +16,14 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
+from dashboard.export import csv_file
 from dashboard.forms.fields import RELOAD
 from dashboard.forms.manual import ManualForm
 from dashboard.forms.refund import CUSTOM, ITEMS, RefundForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refund_again import opening_values
+from dashboard.refund_file import refunds_csv, refunds_file_name
+from dashboard.refund_list import RefundList
 from dashboard.refund_outcome import (
     answer_with_outcome,
     answer_with_row,
@@ -29,9 +32,10 @@ from dashboard.refund_outcome import (
     verifying_text,
     verifying_title,
 )
-from dashboard.refund_pages import detail_context, list_context, manual_context
+from dashboard.refund_pages import detail_context, manual_context
 from dashboard.refund_panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
+from dashboard.unread import refused
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING
@@ -131,11 +135,26 @@ def refund_preview(request: HttpRequest, reference: str) -> HttpResponse:
 def refund_list(request: HttpRequest) -> HttpResponse:
     """List the refunds of the conference on the desk, newest first."""
     conference = current_conference(request)
-    waiting_at(request, conference)  # Before the rows, so that the page asks on from where they stand.
-    context = list_context(request, conference)
+    refunds = RefundList(request, conference)
+    # How far history has come is read with the counts and before the rows, so that nothing is missed.
+    refunds.count_with_frame()
     if is_htmx(request):
-        return tell_newest(render(request, "dashboard/refunds/_table.html", context), request, conference, "refunds")
-    return render(request, "dashboard/refunds/list.html", context | {"live": LivePage("refunds")})
+        swap = render(request, "dashboard/refunds/_swap.html", {"refunds": refunds})
+        swap["HX-Push-Url"] = refunds.address
+        return tell_newest(swap, request, conference, "refunds")
+    return render(request, "dashboard/refunds/list.html", {"refunds": refunds, "live": LivePage("refunds")})
+
+
+@requires("registration.view_refund")
+@requires("registration.export_orders")
+@require_safe
+def refund_export(request: HttpRequest) -> HttpResponseBase:
+    """Hand out exactly the refunds that the same address asks for, as a file."""
+    conference = current_conference(request)
+    refunds = RefundList(request, conference)
+    if refunds.unread:
+        return refused(request, refunds.unread, refunds.url({}))
+    return csv_file(refunds_csv(refunds.refunds(), conference), refunds_file_name(conference))
 
 
 @requires("registration.view_refund")

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tools.bench.clock import Asked
-from tools.bench.pages import Samples, list_pages, listing, other_pages, search_forms
+from tools.bench.pages import Samples, list_pages, listing, other_pages, refund_lists, search_forms
 from tools.bench.plans import faults
 from tools.bench.season import build
 
@@ -26,7 +26,9 @@ def test_no_page_reads_more_than_it_shows() -> None:
     client, samples = Client(), Samples()
     client.force_login(season.staff)
     shown = client.get(listing()).content.decode()
-    asked = {page.name: page.asked for page in (*list_pages(samples), *other_pages(samples, shown))}
+    asked = {
+        page.name: page.asked for page in (*list_pages(samples), *refund_lists(samples), *other_pages(samples, shown))
+    }
     asked |= {f"Search, {words}": Asked(listing(q=text)) for words, text in search_forms(samples).items()}
     asked |= {f"Search, {text}": Asked(listing(q=text)) for text in COMMON_TOGETHER}
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from tools.bench.clock import Asked
-from tools.bench.pages import Page, Samples, list_pages, listing, other_pages, remaining_pages
+from tools.bench.pages import Page, Samples, list_pages, listing, other_pages, refund_lists, remaining_pages
 from tools.bench.season import build
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ OF_THE_LIST = (
     *("first page", "the list alone (htmx)", "a page from the middle", "sorted by -refundable", "status PAID"),
     *("paid by STRIPE", "paid by TERMINAL", "needs attention"),
 )
+OF_THE_REFUNDS = ("state succeeded", "one day", "by one person", "amounts")
 NAMED = {"order_list", "order_row", "changes", "order_detail", "attendee_detail", "attendee_search", "refund_preview"}
 QUERIES: dict[str, int] = {
     "Orders, first page": 4,
@@ -31,6 +32,10 @@ QUERIES: dict[str, int] = {
     "Orders, paid by TERMINAL": 5,
     "Orders, needs attention": 5,
     "Search": 5,
+    "Refunds, state succeeded": 8,
+    "Refunds, one day": 10,
+    "Refunds, by one person": 11,
+    "Refunds, amounts": 8,
     "Row of an order": 3,
     "Live check, nothing new": 3,
     "Page of an order": 7,
@@ -51,7 +56,7 @@ QUERIES: dict[str, int] = {
     "Page order_lines": 6,
     "Page refund_create": 30,
     "Page credit_apply": 5,
-    "Page refund_list": 6,
+    "Page refund_list": 8,
     "Page refund_detail": 10,
     "Page manual_confirm": 11,
     "Page attention_list": 6,
@@ -83,6 +88,7 @@ def client_and_pages() -> tuple[Client, list[Page]]:
     shown = client.get(listing()).content.decode()
     wanted = [page for page in list_pages(samples) if page.name.removeprefix("Orders, ") in OF_THE_LIST]
     wanted.append(Page("Search", Asked(listing(q=samples.plain.billing_name))))
+    wanted += [page for page in refund_lists(samples) if page.name.removeprefix("Refunds, ") in OF_THE_REFUNDS]
     wanted += other_pages(samples, shown)
     others = (page for page in remaining_pages(samples, NAMED) if client.get(page.asked.path).status_code == 200)
     return client, [*wanted, *others]

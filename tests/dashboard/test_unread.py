@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from registration.models import ComparisonRun, Conference, Order
+from registration.services.refund import RefundService
 from tests.cast import HTMX
 from tests.dashboard.reading import text_of
 
@@ -57,6 +58,8 @@ def test_beside_a_made_up_choice_that_of_everything_is_current(grace_client: Cli
 
     def current(query: dict[str, str]) -> list[bool]:
         context: Any = grace_client.get(reverse(page), query, headers=HTMX).context
+        if page == "refund_list":
+            return [chip.current for chip in context["refunds"].chips]
         chips = (context["result"] if page == "comparison" else context)["chips"]
         return [chip["current"] for chip in chips]
 
@@ -136,6 +139,32 @@ def test_one_day_and_one_amount_are_ranges_that_can_be_read(grace_client: Client
 
     assert "was left out" not in text_of(page)
     assert order.reference in answer.getvalue().decode()
+
+
+OF_REFUNDS = [
+    ({"least": "abc"}, "Amount from: “abc”"),
+    ({"until": "yesterday"}, "Requested until: “yesterday”"),
+    ({"to": "the moon"}, "Sent to: “the moon”"),
+    ({"reason": "No such reason"}, "Reason: “No such reason”"),
+    ({"by": "0"}, "Requested by: “0”"),
+    ({"state": "lost"}, "State: “lost”"),
+    ({"since": "2026-03-02", "until": "2026-03-01"}, "Requested until: “2026-03-01”"),
+    ({"least": "20.00", "most": "10.00"}, "Amount to: “10.00”"),
+]
+
+
+@pytest.mark.parametrize(("query", "said"), OF_REFUNDS)
+def test_what_refunds_cannot_be_asked_for_is_said_and_no_file_of_them_is_handed_out(
+    grace_client: Client, order: Order, query: dict[str, str], said: str
+) -> None:
+    RefundService.create_refund(order, amount=order.total, destination="CREDIT")
+    page, answer = grace_client.get(reverse("refund_list"), query), grace_client.get(reverse("refund_export"), query)
+
+    assert f"{said} was left out." in text_of(page)
+    assert order.reference in text_of(page)
+    assert answer.status_code == 400
+    assert said in text_of(answer)
+    assert order.reference not in text_of(answer)
 
 
 @pytest.mark.parametrize("page", ["books_export", "books_movements"])

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, URLPattern, reverse
 
+from dashboard.refund_filter import STATES
 from dashboard.tables import SORTS
 from dashboard.urls import urlpatterns
 from registration.models import (
@@ -134,6 +135,23 @@ def filters(samples: Samples) -> dict[str, dict[str, str]]:
     found |= {"total from": {"least": "850"}, "total to": {"most": "60"}}
     found["refunded, sorted by refunded"] = {"status": Order.Status.REFUNDED, "sort": "-refunded"}
     return found
+
+
+def refund_lists(samples: Samples) -> Iterator[Page]:
+    """The list of refunds through its filters, as far as something leads to what they find."""
+    day = samples.refund.created_at.date().isoformat()
+    by = str(samples.refund.requested_by_id or "nobody")
+    asked = {f"state {state}": {"state": state} for state in STATES}
+    asked |= {"since": {"since": day}, "until": {"until": day}, "one day": {"since": day, "until": day}}
+    asked |= {"by one person": {"by": by}, "their failed ones": {"by": by, "state": "failed"}}
+    asked |= {
+        "amounts": {"least": "10", "most": "500"},
+        "to cards": {"to": "card"},
+        "a number": {"q": samples.refund.number},
+    }
+    asked |= {"one day, by hand": {"since": day, "until": day, "to": "manual"}}
+    for words, query in asked.items():
+        yield Page(f"Refunds, {words}", Asked(f"{reverse('refund_list')}?{urlencode(query)}"), FLOORS["page"])
 
 
 def live_check(shown: str) -> Asked:
