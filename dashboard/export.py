@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, tzinfo
 from io import StringIO
@@ -109,6 +109,23 @@ def csv_lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]], zone: tzi
     found = iter(rows)
     while block := [tuple(_written(value, zone) for value in row) for row in islice(found, ROWS_AT_ONCE)]:
         yield _lines(block)
+
+
+def told_csv(
+    columns: Sequence[str], rows: QuerySet[Any], told: Callable[[Any], tuple[Any, ...]], zone: tzinfo
+) -> Iterator[str]:
+    """Write rows of a table as CSV while they are read, each told in the reader's language."""
+    return csv_lines(columns, _told_rows(rows, told, translation.get_language()), zone)
+
+
+def _told_rows(
+    rows: QuerySet[Any], told: Callable[[Any], tuple[Any, ...]], language: str | None
+) -> Iterator[tuple[Any, ...]]:
+    with as_they_are_read(), closing(_read(rows)) as found:
+        for row in found:
+            with translation.override(language):
+                cells = told(row)
+            yield cells
 
 
 def _written(value: Any, zone: tzinfo) -> Any:

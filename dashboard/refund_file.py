@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import translation
 from django.utils.translation import gettext as _
 
-from dashboard.export import ROWS_AT_ONCE, as_text, as_they_are_read, csv_lines
+from dashboard.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
 from dashboard.templatetags.desk import shown_state, state_label
 from registration.models import Conference, Refund
@@ -31,8 +29,7 @@ BESIDE = " "
 def refunds_csv(refunds: QuerySet[Refund], conference: Conference) -> Iterator[str]:
     """Write refunds as CSV in their order, some at a time, in the words of their pages."""
     related = refunds.select_related("order__user", "requested_by", "decided_by", "retry_of")
-    rows = _rows(related.prefetch_related("parts__payment", "credits"), translation.get_language())
-    return csv_lines(REFUND_COLUMNS, rows, conference.zone)
+    return told_csv(REFUND_COLUMNS, related.prefetch_related("parts__payment", "credits"), _row, conference.zone)
 
 
 def refunds_file_name(conference: Conference) -> str:
@@ -40,18 +37,6 @@ def refunds_file_name(conference: Conference) -> str:
     # Translators: part of a file's name.
     what = _("refunds")
     return f"{conference.slug}-{what}.csv"
-
-
-def _rows(refunds: QuerySet[Refund], language: str | None) -> Iterator[tuple[Any, ...]]:
-    with as_they_are_read(), closing(_read(refunds)) as found:
-        for refund in found:
-            with translation.override(language):
-                row = _row(refund)
-            yield row
-
-
-def _read(refunds: QuerySet[Refund]) -> Any:
-    yield from refunds.iterator(chunk_size=ROWS_AT_ONCE)
 
 
 def _row(refund: Refund) -> tuple[Any, ...]:

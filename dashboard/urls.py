@@ -58,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("attention/<int:pk>/", attention.attention_item, name="attention_item"),
     path("attention/<int:pk>/settle/", attention.attention_settle, name="attention_settle"),
     path("credits/", credits.credit_list, name="credit_list"),
+    path("credits/export/", credits.credit_export, name="credit_export"),
     path("credits/<int:pk>/", credits.credit_detail, name="credit_detail"),
     path("credits/<int:pk>/adjust/", credits.credit_adjust, name="credit_adjust"),
     path("credits/<int:pk>/extend/", credits.credit_extend, name="credit_extend"),

@@ -145,8 +145,13 @@ def _known_at(conference: Any) -> QuerySet[Any]:
     )
 
 
-def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
-    """Attendees whose name or email has words that begin like those of ``text``, by name; at least two letters."""
+def find_attendees(conference: Conference, text: str, limit: int) -> list[tuple[Any, Decimal]]:
+    """Attendees whose name or email has words that begin like those of ``text``; at least two letters.
+
+    Returns:
+        Each with what they can spend now: those who hold credit first, then by name. Where more are found than are
+        looked at, holders among the others are not known of.
+    """
     asked = words(text)[:MAX_WORDS]
     if sum(map(len, asked)) < FEWEST_LETTERS:
         return []
@@ -155,8 +160,10 @@ def find_attendees(conference: Conference, text: str, limit: int) -> list[Any]:
     # Bills may name a company, and whoever only holds a credit has none: then accounts are asked.
     if len(found) < limit:
         found |= set(_named(conference, asked)[:limit])
-    people = _users().filter(pk__in=found)
-    return sorted(people, key=lambda user: (user.get_full_name().casefold(), user.pk))[:limit]
+    people = list(_users().filter(pk__in=found))
+    held = available_to(people, conference) if people else {}
+    people.sort(key=lambda user: (user.pk not in held, user.get_full_name().casefold(), user.pk))
+    return [(user, held.get(user.pk, ZERO)) for user in people[:limit]]
 
 
 def _named(conference: Conference, asked: list[str]) -> QuerySet[Any, Any]:

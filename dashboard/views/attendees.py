@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -19,7 +20,7 @@ from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at
 from registration.models import Conference
 from registration.money import format_money
-from registration.statement import attendee_at, available_to, find_attendees
+from registration.statement import attendee_at, find_attendees
 
 MOST_OPTIONS = 8
 
@@ -75,14 +76,11 @@ def people_context(request: HttpRequest) -> dict[str, Any]:
     conference = current_conference(request)
     query = request.GET.get("q", "").strip()
     found = find_attendees(conference, query, MOST_OPTIONS + 1)
-    held = available_to(found, conference)
-    return {"query": query, "people": [_option(user, held, conference, query) for user in found[:MOST_OPTIONS]]} | {
-        "more": len(found) > MOST_OPTIONS
-    }
+    people = [_option(user, available, conference, query) for user, available in found[:MOST_OPTIONS]]
+    return {"query": query, "people": people, "more": len(found) > MOST_OPTIONS}
 
 
-def _option(user: Any, held: dict[int, Any], conference: Conference, query: str) -> dict[str, Any]:
-    available = held.get(user.pk)
+def _option(user: Any, available: Decimal, conference: Conference, query: str) -> dict[str, Any]:
     return {
         "attendee": user,
         "name": marked(person(user), query),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -18,11 +18,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
 from dashboard.credit_answers import answer_change, is_fragment, new_nonce
 from dashboard.credit_display import credit_row
+from dashboard.credit_file import credits_csv, credits_file_name
 from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
+from dashboard.export import csv_file
 from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
 from dashboard.paging import KeysetPage
 from dashboard.templatetags.desk import person
-from dashboard.unread import Asked
+from dashboard.unread import Asked, refused
 from dashboard.views.attendees import attendee_place, people_context
 from registration.models import Conference, Credit, Order, Payment
 from registration.money import ZERO, format_money
@@ -49,6 +51,19 @@ def credit_list(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/credits/list.html", context | people_context(request))
 
 
+@require_safe
+@requires("registration.view_credit")
+@requires("registration.export_orders")
+def credit_export(request: HttpRequest) -> HttpResponseBase:
+    """Hand out exactly the credits that the same address asks for, as a file."""
+    conference = current_conference(request)
+    asked = Asked(request)
+    state = asked.choice("state", LISTED_STATES, _("State"))
+    if asked.unread:
+        return refused(request, asked.unread, reverse("credit_list"))
+    return csv_file(credits_csv(in_state(conference, state), conference), credits_file_name(conference))
+
+
 def _held(credits: QuerySet[Credit], conference: Conference) -> str:
     amount, holders = held_in(credits)
     text = ngettext("%(amount)s held by %(count)s attendee", "%(amount)s held by %(count)s attendees", holders)
@@ -60,6 +75,7 @@ def _listed(page: KeysetPage[Credit], state: str) -> dict[str, Any]:
     return {
         "credits": [credit_row(credit) for credit in page.rows],
         "list_title": labels[state][1],
+        "export_url": _list_url("credit_export", state=state),
         "chips": [
             {"key": key or "all", "label": label, "url": _list_url(state=key), "current": key == state}
             for key, (label, _title) in labels.items()
@@ -82,9 +98,9 @@ def _state_labels() -> dict[str, tuple[str, str]]:
     }
 
 
-def _list_url(**query: str) -> str:
+def _list_url(page: str = "credit_list", **query: str) -> str:
     given = urlencode({key: value for key, value in query.items() if value})
-    return reverse("credit_list") + (f"?{given}" if given else "")
+    return reverse(page) + (f"?{given}" if given else "")
 
 
 @require_safe

@@ -16,7 +16,7 @@ from registration.services.credit import CreditService
 from registration.services.history import record
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
-from tests.cast import client_of
+from tests.cast import client_of, make_credit
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +182,41 @@ def test_a_reason_in_a_ledger_cannot_become_a_formula(grace: Any, conference: Co
 
     assert not row["detail"].startswith("=")
     assert (row["amount"], row["credit"]) == ("5.00", Credit.objects.get().number)
+
+
+def test_credits_come_as_a_file_of_exactly_the_state_that_is_listed(
+    grace: Any, conference: Conference, other_conference: Conference, ada: Any
+) -> None:
+    spendable = make_credit(conference, ada, "30.00", note="=gift", issued_by=grace)
+    make_credit(conference, ada, "20.00", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+    make_credit(other_conference, ada, "10.00")
+    client = client_of(grace)
+
+    (row,) = rows_of(client.get(reverse("credit_export"), {"state": "available"}, headers={"accept-language": "de"}))
+    everything = rows_of(client.get(reverse("credit_export")))
+
+    assert (row["credit"], row["email"], row["amount"], row["left"]) == (
+        spendable.number,
+        ada.email,
+        "30.00",
+        "30.00",
+    )
+    assert (row["state"], row["state_in_words"], row["issued_by"]) == ("available", "Verfügbar", "Grace Hopper")
+    assert row["note"] == "'=gift"
+    assert [each["state"] for each in everything] == ["expired", "available"]
+
+
+def test_no_file_of_all_credits_is_handed_out_for_a_state_that_does_not_exist(grace: Any, ada: Any) -> None:
+    answer = client_of(grace).get(reverse("credit_export"), {"state": "lost"})
+
+    assert answer.status_code == 400
+    assert "State: “lost”" in answer.content.decode()
+
+
+def test_the_file_of_credits_follows_the_chip_and_is_offered_to_whom_may_have_it(
+    grace: Any, linus: Any, conference: Conference
+) -> None:
+    address = f"{reverse('credit_export')}?state=used"
+
+    assert address in client_of(grace).get(reverse("credit_list"), {"state": "used"}).content.decode()
+    assert "export-credits" not in client_of(linus).get(reverse("credit_list"), {"state": "used"}).content.decode()

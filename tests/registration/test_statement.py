@@ -108,14 +108,14 @@ def test_nobody_is_hidden_by_one_persons_many_orders(conference: Conference, ada
     adam = make_user("adam", "Smith")
     make_order(conference, adam, paid="10.00")
 
-    assert find_attendees(conference, "ada", 8) == [ada, adam]
+    assert [user for user, _held in find_attendees(conference, "ada", 8)] == [ada, adam]
 
 
 def test_a_name_on_the_account_is_found_where_the_bill_names_a_company(conference: Conference, ada: Any) -> None:
     make_order(conference, ada, paid="10.00", billing_name="Analytical Ltd", billing_email="office@analytical.example")
 
-    assert find_attendees(conference, "lovelace", 8) == [ada]
-    assert find_attendees(conference, "analytical", 8) == [ada]
+    assert [user for user, _held in find_attendees(conference, "lovelace", 8)] == [ada]
+    assert [user for user, _held in find_attendees(conference, "analytical", 8)] == [ada]
 
 
 def test_a_credit_whose_time_is_over_is_listed_as_expired_before_the_nightly_job(
@@ -125,3 +125,14 @@ def test_a_credit_whose_time_is_over_is_listed_as_expired_before_the_nightly_job
 
     assert list(in_state(conference, "expired")) == [lapsed]
     assert not in_state(conference, "available").exists()
+
+
+def test_who_holds_credit_comes_first_and_is_not_cut_off(conference: Conference, ada: Any) -> None:
+    holder = make_user("zadie", "Lovelace")
+    spent = make_user("aaron", "Lovelace")
+    for person in (ada, spent, holder):
+        make_order(conference, person, paid="10.00", billing_name=person.get_full_name())
+    make_credit(conference, holder, "30.00")
+    make_credit(conference, spent, "30.00", expires_at=timezone.now() - timedelta(minutes=1))
+
+    assert find_attendees(conference, "lovelace", 2) == [(holder, Decimal("30.00")), (spent, Decimal("0.00"))]
