@@ -269,6 +269,7 @@ def test_a_refusal_names_the_roles_that_may_and_leads_back(linus_client: Client,
 
     assert "This needs the role Support or Finance." in page
     assert f"Back to {things.order.reference}" in page
+    assert f'<a href="{reverse("order_detail", args=[things.order.reference])}">' in page
     assert "This needs the role Finance." in linus_client.get("/overview/").content.decode()
 
 
