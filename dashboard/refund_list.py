@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import page_address
-from dashboard.counts import COUNT_CAP, Part, said
+from dashboard.counts import COUNT_CAP, Part, ask, said
 from dashboard.order_list import Chip
 from dashboard.paging import PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.refund_filter import STATES, RefundFilter, in_state
@@ -89,20 +89,27 @@ class RefundList:
 
     def count_with_frame(self) -> None:
         """Count in one question with what the frame of the page counts, unless it has to be found first."""
-        if self.narrowing.keys() - {"state"}:
-            waiting_at(self.request, self.conference)
-        else:
+        if self._is_whole:
             self.counts = ask_with_frame(self.request, self.conference, self._counting)
+        else:
+            waiting_at(self.request, self.conference)
 
     @cached_property
     def counts(self) -> dict[str, int | None]:
         """What each chip would find, given the other filters; None for what cannot be counted without reading much."""
+        if self._is_whole:
+            return ask(self._counting)
         if not self.filter.finds_few:
             return dict.fromkeys(("all", *STATES))
         found = self.refunds(without=("state",)).order_by()
         asked = {state: Count("pk", filter=in_state(state)) for state in STATES}
         counted: dict[str, int | None] = found.aggregate(all=Count("pk"), **asked)
         return counted
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether nothing but a state narrows the list."""
+        return not self.narrowing.keys() - {"state"}
 
     @property
     def _counting(self) -> dict[str, Part]:

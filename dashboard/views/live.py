@@ -96,6 +96,7 @@ def _refunds(request: HttpRequest, conference: Conference, news: QuerySet[Histor
     refunds = RefundList(request, conference)
     fresh = _count_new(refunds.refunds(), seen)
     return {
+        "refunds": refunds if fresh or news.exists() else None,
         "refund_rows": [refund_row(refund) for refund in rows],
         "announced": told(news.filter(refund__in=changed), request.user),
         "fresh": _fresh(fresh, ngettext("%(count)s new refund", "%(count)s new refunds", fresh)),

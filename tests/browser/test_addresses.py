@@ -1,12 +1,16 @@
 """A filtered list is an address: it survives Back, Forward, a reload and a colleague's bookmark."""
 
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
 from registration.models import Conference, OpenItem, Order
+from registration.services.refund import RefundService
 from tests.browser.steps import row_of, sign_in
 from tests.cast import make_credit
 from tests.dashboard.test_attention import add
@@ -161,3 +165,25 @@ def test_an_open_panel_can_be_linked(page: Page, another: Page, sam: Any, paid_o
     page.goto(f"/orders/?refund={paid_order.reference}")
 
     expect(page.get_by_role("dialog", name=f"Refund {paid_order.reference}")).to_be_visible()
+
+
+def test_refunds_narrowed_by_the_panel(page: Page, another: Page, grace: Any, paid_order: Order) -> None:
+    for amount, reason in (("2.00", "Programme changed"), ("3.00", "")):
+        RefundService.create_refund(
+            paid_order, amount=Decimal(amount), destination="CREDIT", internal_reason=reason, staff_user=grace
+        )
+    sign_in(page, grace)
+    page.goto(reverse("refund_list"))
+    expect(chip(page, "Succeeded")).to_contain_text("2")
+    page.locator("details.filters summary").click()
+    page.get_by_label("Reason").select_option("Programme changed")
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator("#filter-count")).to_have_text("1")
+    expect(page.get_by_role("link", name="Export")).to_have_attribute("href", re.compile(r"reason=Programme\+changed$"))
+    page.keyboard.press("Escape")
+    chip(page, "Succeeded").click()
+    page.wait_for_url("**/refunds/?state=succeeded&reason=Programme+changed")
+    page.get_by_role("searchbox").press_sequentially(paid_order.reference)
+    page.wait_for_url(f"**/refunds/?q={paid_order.reference}&**")
+    expect(chip(page, "Succeeded")).to_contain_text("1")
+    assert_address_holds(page, another, count=1, current="Succeeded")

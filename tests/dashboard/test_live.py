@@ -137,6 +137,8 @@ def test_the_list_of_refunds_follows(linus_client: Client, order: Order, new_ord
     refund(new_order(paid="9.00"))
 
     told = window.ask(f"refund-{shown.pk}") or ""
+    assert 'id="refund-chips"' in told
+    assert 'Succeeded <span class="count">2</span>' in told
 
     assert f'<tr id="refund-{shown.pk}" data-row hx-swap-oob="true">' in told
     assert ">1 new refund</a>" in told
