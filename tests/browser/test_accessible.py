@@ -28,6 +28,8 @@ PIECES = {
     "changes",
     "order_export",
     "order_history_export",
+    "refund_export",
+    "credit_export",
     "ledger_export",
     "order_account_export",
     "books_export",
