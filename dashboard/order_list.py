@@ -16,17 +16,17 @@ from django.utils.translation import ngettext
 from dashboard.access import conferences_of
 from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, capped_each, counted_together, said
+from dashboard.filtered_list import TYPED_PARAMETERS, FilteredList
 from dashboard.filters import YES, OrderFilter
 from dashboard.forms.fields import NO_SUCH_CHOICE
 from dashboard.paging import LARGER_SIZES, PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.rows import page_of
 from dashboard.tables import DEFAULT_SORT, SORTS, OrderTable, sort_of
-from dashboard.unread import Unread, unread_place
+from dashboard.unread import Unread
 from dashboard.waiting import ask_with_frame
 from registration.models import Conference, Order
 
 CHIP_PARAMETERS = ("status", "refundable")
-TYPED_PARAMETERS = ("since", "until", "least", "most")
 FILTER_PARAMETERS = ("attention", "method", *TYPED_PARAMETERS)
 OFTEN_ALIKE = ("status", "refunded_amount")
 """Columns in which a season has the same value again and again."""
@@ -47,8 +47,10 @@ class Chip:
     current: bool
 
 
-class OrderList:
+class OrderList(FilteredList):
     """The orders of one conference as an address asks for them."""
+
+    filter_parameters = FILTER_PARAMETERS
 
     def __init__(self, request: HttpRequest, conference: Conference) -> None:
         self.request = request
@@ -84,14 +86,8 @@ class OrderList:
             if self.asked.get(name, next(iter(offered))) not in offered:
                 yield Unread(name, label, self.asked[name], str(NO_SUCH_CHOICE))
 
-    @property
-    def left_out(self) -> list[Unread]:
-        """All that is said above the list: what narrows nothing, and a page that could not be found."""
-        lost = unread_place(self.page, self.request.GET.get("after", "") or self.request.GET.get("before", ""))
-        return [*self.unread, lost] if lost else self.unread
-
     @cached_property
-    def _narrowing(self) -> dict[str, str]:
+    def narrowing(self) -> dict[str, str]:
         """What was asked and narrows the list."""
         left_out = {*LOOKS, *(each.name for each in self.unread)}
         return {name: value for name, value in self.asked.items() if name not in left_out}
@@ -186,22 +182,6 @@ class OrderList:
         return ngettext("%(found)s order", "%(found)s orders", found) % {"found": said(found)}
 
     @property
-    def is_narrowed(self) -> bool:
-        """Whether the address asks for less than everything."""
-        return bool(self._narrowing)
-
-    @property
-    def filter_count(self) -> int:
-        """How many filters of the panel are on."""
-        return sum(key in self._narrowing for key in FILTER_PARAMETERS)
-
-    @property
-    def filter_errors(self) -> dict[str, str]:
-        """By the place below each field that is typed into, what is wrong with it; empty for what is not."""
-        errors = {each.name: each.error for each in self.unread}
-        return {f"id_{name}_error": errors.get(name, "") for name in TYPED_PARAMETERS}
-
-    @property
     def elsewhere(self) -> list[dict[str, str]]:
         """The user's other conferences; after a search that found nothing, those where it finds something, first."""
         others = [each for each in conferences_of(self.request) if each.pk != self.conference.pk]
@@ -229,22 +209,6 @@ class OrderList:
         first = Chip(str(PAGE_SIZE), self.url({}, drop=("size",)), "", not now)
         larger = (Chip(str(size), self.url({"size": str(size)}), "", now == str(size)) for size in LARGER_SIZES)
         return [first, *larger]
-
-    @property
-    def newer_url(self) -> str:
-        """The page before this one."""
-        return self.url({"before": self.page.before}) if self.page.before else ""
-
-    @property
-    def older_url(self) -> str:
-        """The page behind this one."""
-        return self.url({"after": self.page.after}) if self.page.after else ""
-
-    @property
-    def address(self) -> str:
-        """This page's own address, without what is empty."""
-        place = {key: self.request.GET[key] for key in ("after", "before") if self.request.GET.get(key)}
-        return self.url(place)
 
     @property
     def export_url(self) -> str:
@@ -295,7 +259,7 @@ class OrderList:
         if not self._is_searched:
             return capped_each(orders, conditions, columns), None
         # What these find is common, or found by its keys, whatever else is asked.
-        are_few = not self._narrowing.keys().isdisjoint(("q", "method", "attention"))
+        are_few = not self.narrowing.keys().isdisjoint(("q", "method", "attention"))
         return counted_together(orders.order_by(), conditions, columns, whole="all", are_few=are_few)
 
     @property
@@ -321,8 +285,8 @@ class OrderList:
     @property
     def _is_searched(self) -> bool:
         """Whether more than the chips narrows the list, so that no index leads to what each of them finds."""
-        return bool(self._narrowing.keys() - set(CHIP_PARAMETERS))
+        return bool(self.narrowing.keys() - set(CHIP_PARAMETERS))
 
     @property
     def _chipped(self) -> dict[str, str]:
-        return {key: self._narrowing[key] for key in CHIP_PARAMETERS if key in self._narrowing}
+        return {key: self.narrowing[key] for key in CHIP_PARAMETERS if key in self.narrowing}

@@ -13,16 +13,16 @@ from django.utils.translation import gettext as _
 
 from dashboard.addresses import page_address
 from dashboard.counts import COUNT_CAP, Part, ask, said
+from dashboard.filtered_list import TYPED_PARAMETERS, FilteredList
 from dashboard.order_list import Chip
 from dashboard.paging import PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.refund_filter import STATES, RefundFilter, in_state
 from dashboard.refund_pages import refund_row
 from dashboard.templatetags.desk import state_label
-from dashboard.unread import Unread, unread_place
+from dashboard.unread import Unread
 from dashboard.waiting import ask_with_frame, waiting_at
 from registration.models import Conference, Order, Refund
 
-TYPED_PARAMETERS = ("since", "until", "least", "most")
 FILTER_PARAMETERS = ("to", "reason", "by", *TYPED_PARAMETERS)
 KEPT_PARAMETERS = ("q", "state", *FILTER_PARAMETERS)
 COUNTED = (
@@ -32,8 +32,10 @@ COUNTED = (
 """How many of some rows are of one conference; nothing where there are more rows, which might be."""
 
 
-class RefundList:
+class RefundList(FilteredList):
     """The refunds of one conference as an address asks for them."""
+
+    filter_parameters = FILTER_PARAMETERS
 
     def __init__(self, request: HttpRequest, conference: Conference) -> None:
         self.request = request
@@ -49,12 +51,6 @@ class RefundList:
     def unread(self) -> list[Unread]:
         """What was asked and cannot be read; said above the list, for it narrows nothing."""
         return self.filter.unread if self.asked else []
-
-    @property
-    def left_out(self) -> list[Unread]:
-        """All that is said above the list: what narrows nothing, and a page that could not be found."""
-        lost = unread_place(self.page, self.request.GET.get("after", "") or self.request.GET.get("before", ""))
-        return [*self.unread, lost] if lost else self.unread
 
     @cached_property
     def narrowing(self) -> dict[str, str]:
@@ -139,37 +135,6 @@ class RefundList:
         """How many are on this page."""
         values = {"count": len(self.page.rows), "size": PAGE_SIZE}
         return _("%(count)s refunds on this page, up to %(size)s") % values
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether the address asks for less than everything."""
-        return bool(self.narrowing)
-
-    @property
-    def filter_count(self) -> int:
-        """How many filters of the panel are on."""
-        return sum(key in self.narrowing for key in FILTER_PARAMETERS)
-
-    @property
-    def filter_errors(self) -> dict[str, str]:
-        """By the place below each field that is typed into, what is wrong with it; empty for what is not."""
-        errors = {each.name: each.error for each in self.unread}
-        return {f"id_{name}_error": errors.get(name, "") for name in TYPED_PARAMETERS}
-
-    @property
-    def newer_url(self) -> str:
-        """The page before this one."""
-        return self.url({"before": self.page.before}) if self.page.before else ""
-
-    @property
-    def older_url(self) -> str:
-        """The page behind this one."""
-        return self.url({"after": self.page.after}) if self.page.after else ""
-
-    @property
-    def address(self) -> str:
-        """This page's own address, without what is empty."""
-        return self.url({key: self.request.GET[key] for key in ("after", "before") if self.request.GET.get(key)})
 
     @property
     def orders_url(self) -> str:
