@@ -28,7 +28,7 @@ from dashboard.templatetags.desk import look_of
 from dashboard.unread import Asked
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
-from registration.models.refund import OVER, State
+from registration.models.refund import State
 from registration.said import say
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
@@ -146,12 +146,10 @@ def turned_down(item: OpenItem) -> str:
 
 
 def _settled_by(item: OpenItem) -> Any:
-    """Who settled it; where it settled itself because the money went back, who sent that. None while it waits."""
+    """Who settled it; where it settled itself because its own refund went out, who sent that. None for nobody."""
     if item.resolved_at is None or item.resolved_by or item.order is None or item.resolution != say("went_back"):
         return item.resolved_by
-    sent = item.order.refunds.exclude(state__in=OVER).filter(created_at__lte=item.resolved_at)
-    refund = sent.select_related("requested_by").order_by("-pk").first()
-    return refund.requested_by if refund else None
+    return item.refund.requested_by if item.refund else None
 
 
 def _withdraw_url(request: HttpRequest, item: OpenItem) -> str:

@@ -17,8 +17,11 @@ from registration.models import Order, Refund
 from registration.models.refund import State
 from registration.money import ZERO
 from registration.said import why_refunded
+from registration.sentences import sentence
 from registration.services.approval import plan_of, why_not_decide
 from registration.services.limits import total_of
+
+DECIDED = ("refund_approved", "refund_rejected", "refund_withdrawn")
 
 
 class DecideForm(forms.Form):
@@ -67,6 +70,12 @@ def decide_context(
         "decide_url": reverse("refund_decide", args=[refund.pk]),
         "withdraw_url": reverse("refund_withdraw", args=[refund.pk]),
     }
+
+
+def became_of(refund: Refund) -> str:
+    """The last thing that was decided about a proposal that waits no more, by whom and when."""
+    decided = refund.history.filter(kind__in=DECIDED).select_related("actor", "order").last()
+    return f"{sentence(decided)}, {moment(decided.created_at)}." if decided else ""
 
 
 def _facts(refund: Refund) -> list[tuple[str, str]]:

@@ -6,23 +6,26 @@ import csv
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from io import StringIO
 from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.http import StreamingHttpResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from dashboard.credit_display import moved_by, movement_detail, movement_name
 from registration.credit_ledger import Movement, movements_from_the_first
-from registration.models import Conference, HistoryEntry, Order
+from registration.models import Conference, HistoryEntry, Order, RefundPart
+from registration.models.refund import State
+from registration.money import ZERO, quantize_money
 from registration.sentences import Facts, person, sentence
 
 ROWS_AT_ONCE = 1_000
-FORMULA_STARTS = frozenset("=+-@\t\r")
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 COLUMNS = {
     "reference": "reference",
     "status": "status",
@@ -37,8 +40,9 @@ COLUMNS = {
     "refundable": "refundable_amount",
     "placed": "created_at",
 }
-IN_WORDS = "state"
-"""The heading of the status as the screen says it; it stands last, so that the other columns stay where they were."""
+IN_WORDS, ON_ITS_WAY = "state", "on_its_way"
+"""The status as the screen says it, and what Stripe or somebody's transfer has not brought yet, which is not in
+``refunded``; they stand last, so that the other columns stay where they were."""
 HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
 LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency", "kind")
 
@@ -54,11 +58,19 @@ def csv_of(orders: QuerySet[Order], zone: tzinfo) -> Generator[str, None, None]:
 
 
 def _csv_of(orders: QuerySet[Order], zone: tzinfo, words: dict[str, str]) -> Generator[str, None, None]:
-    rows = orders.prefetch_related(None).select_related(None).values_list(*COLUMNS.values())
-    yield "\N{BYTE ORDER MARK}" + _lines([(*COLUMNS, IN_WORDS)])
+    rows = orders.prefetch_related(None).select_related(None).values_list("pk", *COLUMNS.values())
+    yield "\N{BYTE ORDER MARK}" + _lines([(*COLUMNS, IN_WORDS, ON_ITS_WAY)])
     with as_they_are_read(), closing(_read(rows)) as found:
-        while block := [_cells(row, zone, words) for row in islice(found, ROWS_AT_ONCE)]:
-            yield _lines(block)
+        while block := list(islice(found, ROWS_AT_ONCE)):
+            moving = _on_their_way([row[0] for row in block])
+            yield _lines([_cells(row, zone, words, moving.get(key, ZERO)) for key, *row in block])
+
+
+def _on_their_way(orders: list[int]) -> dict[int, Decimal]:
+    """What of some orders was accepted and has not arrived, by their keys; few have any."""
+    moving = RefundPart.objects.filter(refund__order__in=orders, state__in=(State.PENDING, State.REQUIRES_ACTION))
+    sums = moving.order_by().values_list("refund__order").annotate(Sum("amount"))
+    return {order: quantize_money(amount) for order, amount in sums}
 
 
 def history_csv(order: Order) -> Iterator[str]:
@@ -185,10 +197,10 @@ def _lines(rows: Any) -> str:
     return text.getvalue()
 
 
-def _cells(row: tuple[Any, ...], zone: tzinfo, words: dict[str, str]) -> tuple[Any, ...]:
+def _cells(row: Sequence[Any], zone: tzinfo, words: dict[str, str], moving: Decimal) -> tuple[Any, ...]:
     reference, status, *people, currency, total, paid, refunded, reserved, refundable, placed = row
-    amounts = (currency, total, paid, refunded, reserved, refundable)
-    return (as_text(reference), status, *map(as_text, people), *amounts, _moment(placed, zone), words[status])
+    amounts = (currency, total, paid, refunded - moving, reserved, refundable)
+    return (as_text(reference), status, *map(as_text, people), *amounts, _moment(placed, zone), words[status], moving)
 
 
 def as_text(text: str) -> str:

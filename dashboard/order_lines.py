@@ -88,12 +88,6 @@ def _succeeded(refund: Refund) -> Decimal:
     return _amount_in(refund, (State.SUCCEEDED,)) if refund.parts.all() else ZERO
 
 
-def left_on_the_lines(order: Order, items: Iterable[OrderLineItem]) -> Decimal:
-    """What is left on the lines, each looked at alone. Reads the order's refunds, their lines and parts."""
-    taken = line_amounts_in(order, TAKEN)
-    return sum((max(item.line_total - taken[item.pk], ZERO) for item in items), ZERO)
-
-
 def _line(order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, under_way: tuple[str, ...]) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
     left = max(min(item.line_total - taken, _at_most(order)), ZERO)

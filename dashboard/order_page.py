@@ -9,11 +9,10 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.fees import fee_kept
 from dashboard.names import attendee_email, attendee_name
 from dashboard.order_callouts import Callouts, callouts_of
 from dashboard.order_facts import Action, moving_amount, proposed_amount, settled_amount, split_parts, useful_action
-from dashboard.order_lines import LineEntry, beside_the_lines, left_on_the_lines, line_entries, without_lines
+from dashboard.order_lines import LineEntry, beside_the_lines, line_entries, without_lines
 from dashboard.order_payments import PaymentEntry, payment_entries
 from dashboard.order_record import HISTORY_PAGE, history_of, read_whole
 from dashboard.order_refunds import RefundEntry, refund_entries
@@ -22,6 +21,8 @@ from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import HistoryEntry, Order, Payment
 from registration.money import ZERO, format_amount, format_money
 from registration.sentences import Facts, sentence
+from registration.services.fees import fee_kept
+from registration.services.lines import left_on_the_lines
 from registration.services.planner import blocked_reason, usable
 
 POSITION_DIGITS = 10

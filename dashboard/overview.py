@@ -140,7 +140,7 @@ class Overview:
                 _("On its way"),
                 _("Moved in all"),
                 _("Proposed"),
-                _("Failed or cancelled"),
+                _("Failed, undone or rejected"),
                 _("Of it as credit"),
             ],
             "is_empty": not any(amount for _span, moved in rows for amount in _amounts(moved)),

@@ -16,7 +16,8 @@ from registration.models.refund import OVER, State
 from registration.money import format_money, places
 from registration.refund_words import ended_because
 from registration.sentences import cause_in_words
-from registration.services.lines import lines_left
+from registration.services.line_counts import can_be_counted, count_of
+from registration.services.lines import lines_left, total_of
 from registration.services.retries import left_to_try
 
 REPEATING = ("expired_or_canceled_card", "lost_or_stolen_card")
@@ -41,11 +42,16 @@ def opening_values(order: Order, failed: Refund) -> dict[str, Any]:
 
 
 def _how_much(failed: Refund, left: Decimal) -> dict[str, Any]:
-    """The lines that it was for, while exactly they are left; else the amount."""
-    keys = list(failed.lines.values_list("line_item", flat=True))
-    lines_come_to = sum(row.left_amount for row in lines_left(failed.order) if row.line_item.pk in keys)
-    if keys and lines_come_to == left:
-        return {"mode": ITEMS, "lines": keys}
+    """The lines that it was for and how many of each, while exactly they are left; else the amount."""
+    rows = {row.line_item.pk: row for row in lines_left(failed.order)}
+    can_count = can_be_counted(failed.order, rows.values())
+    counts = {
+        line.line_item_id: count_of(row, line.amount) if can_count or row.left_amount == line.amount else 0
+        for line in failed.lines.all()
+        for row in (rows[line.line_item_id],)
+    }
+    if counts and all(counts.values()) and total_of(line.amount for line in failed.lines.all()) == left:
+        return {"mode": ITEMS, "lines": list(counts)} | {f"count_{key}": count for key, count in counts.items()}
     return {"mode": CUSTOM, "amount": f"{left:.{places(failed.currency)}f}" if left else ""}
 
 

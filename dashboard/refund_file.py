@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from dashboard.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
 from dashboard.templatetags.desk import shown_state, state_label
-from registration.models import Conference, Refund
+from registration.models import Conference, Refund, RefundPart
 from registration.said import why_refunded
 from registration.sentences import person
 
@@ -47,9 +47,9 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         *(refund.number, refund.created_at, as_text(order.reference)),
         *map(as_text, (attendee_name(order), attendee_email(order))),
         *(refund.amount, refund.fee_amount, refund.currency),
-        *(shown_state(refund), refund.destination, refund.source, refund.stripe_reason),
+        *(refund.state, refund.destination, refund.source, refund.stripe_reason),
         state_label(shown_state(refund), "refund"),
-        *(refund.get_destination_display(), refund.get_source_display()),
+        *(_way(refund), refund.get_source_display()),
         *map(as_text, (why_refunded(refund), refund.note, *people)),
         refund.retry_of.number if refund.retry_of else "",
         BESIDE.join(credit.number for credit in refund.credits.all()),
@@ -58,6 +58,12 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         _beside(payment.stripe_charge_id for payment in payments),
         _beside(part.trace_reference for part in parts),
     )
+
+
+def _way(refund: Refund) -> str:
+    """Where it goes, in words; what goes back by a transfer alone was never sent the way that was asked for."""
+    is_by_hand = {part.channel for part in refund.parts.all()} == {RefundPart.Channel.MANUAL}
+    return _("By hand") if is_by_hand else str(refund.get_destination_display())
 
 
 def _beside(ids: Any) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.forms import BoundField
 from django.utils.translation import gettext as _
 
 from dashboard.forms.refund import RefundForm
 from dashboard.forms.refund_lines import ChosenLine
-from dashboard.line_counts import count_left
 from registration.models import Order
-from registration.money import ZERO, format_money
+from registration.money import format_money
+from registration.services.line_counts import count_left
 from registration.services.lines import LineLeft
 
 
@@ -73,8 +72,3 @@ def _in_words(order: Order, line: ChosenLine) -> str:
         return f"{line.description} {amount}"
     values = {"count": line.count, "whole": line.whole, "item": line.description, "amount": amount}
     return _("%(count)s of %(whole)s × %(item)s %(amount)s") % values
-
-
-def left_on_the_lines(form: RefundForm) -> Decimal:
-    """What is left on the lines, each looked at alone."""
-    return sum((max(row.line_item.line_total - row.refunded_amount, ZERO) for row in form.line_rows), ZERO)

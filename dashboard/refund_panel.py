@@ -12,18 +12,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from dashboard.fees import fee_kept
 from dashboard.forms.refund import RefundForm
 from dashboard.names import attendee_name, first_name
 from dashboard.order_lines import without_lines
 from dashboard.radar import radar_context
 from dashboard.refund_again import again_context
-from dashboard.refund_lines import left_on_the_lines, line_rows, lines_of
+from dashboard.refund_lines import line_rows, lines_of
 from dashboard.refund_refusal import problems, refund_refusal, stopped
 from dashboard.refusal import said_below
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.money import SYMBOLS, ZERO, format_money, places
+from registration.services.fees import fee_kept
 from registration.services.limits import is_limited, refunded_today, why_above_limit
+from registration.services.lines import left_on_the_lines
 from registration.services.planner import PlannedPart, RefundPlan, channel_of, usable
 
 Destination = Refund.Destination
@@ -40,6 +41,11 @@ class Way:
     checked: bool
 
 
+def _fee_kept(form: RefundForm) -> str:
+    kept = ZERO if form.for_item else min(fee_kept(form.order), form.ceiling)
+    return money(form.order, kept) if kept else ""
+
+
 def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[str] = ()) -> dict[str, Any]:
     """All that the panel needs, in the drawer and as a page."""
     order = form.order
@@ -53,11 +59,11 @@ def panel_context(request: HttpRequest, form: RefundForm, *, changed: Sequence[s
         "instruments": ", ".join(dict.fromkeys(p.instrument for p in order.payments.all() if p.is_captured)),
         "blocked": form.blocked,
         "limit": _limit(order, request.user),
-        "fee_kept": money(order, min(kept, form.ceiling)) if (kept := fee_kept(order)) and not form.for_item else "",
+        "fee_kept": _fee_kept(form),
         "changed": changed,
         "modes": [(value, label, form["mode"].value() == value) for value, label in form.fields["mode"].choices],  # type: ignore[attr-defined]
         "lines": lines_of(form),
-        "without_lines": without_lines(order, left_on_the_lines(form), form.ceiling),
+        "without_lines": without_lines(order, left_on_the_lines(order, form.line_items), form.ceiling),
         "ways": _ways(form, request.user),
         "tenders": _tenders(order),
         "reasons": [(*option, option[0] == str(form["reason"].value())) for option in form.reason_options()],

@@ -78,8 +78,8 @@ def came_back(refund: Refund) -> bool:
 
 def waits_for_a_hand(refund: Refund) -> bool:
     """Whether nothing but a transfer by hand is missing. Reads ``refund.parts``."""
-    moving = [part for part in refund.parts.all() if part.state == State.PENDING]
-    return bool(moving) and all(part.channel == Channel.MANUAL for part in moving)
+    moving = [part for part in refund.parts.all() if part.state not in (State.SUCCEEDED, *OVER)]
+    return bool(moving) and all(part.channel == Channel.MANUAL and part.state == State.PENDING for part in moving)
 
 
 QUICK_CHECKS = 8
@@ -113,7 +113,9 @@ def _who_has(part: RefundPart) -> str:
         return _("The attendee has it as store credit.")
     if part.channel == Channel.MANUAL and part.state == State.SUCCEEDED:
         return _("Paid back by hand.")
-    if part.channel == Channel.MANUAL and part.state in (State.REQUESTED, State.PENDING):
+    if part.channel == Channel.MANUAL and part.state == State.REQUESTED:
+        return _("The conference still has the money. Do not pay it yet: this can still be undone.")
+    if part.channel == Channel.MANUAL and part.state == State.PENDING:
         return _("The conference still has the money; pay it back by hand.")
     if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
         return _("The conference still has the money; Stripe sends it once its balance is topped up.")

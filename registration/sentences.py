@@ -82,6 +82,7 @@ WHERE: dict[str, Any] = {
 }
 
 
+BY_HAND = str(RefundPart.Channel.MANUAL)
 BECAME = {
     State.REQUESTED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; under way"),
     State.UNCONFIRMED: gettext_lazy(
@@ -99,6 +100,8 @@ def _requested(facts: Facts) -> str:
     """The decision and how far it is: its entry is written before anything is sent, and read at any time."""
     values, refund = _asked(facts), facts.entry.refund
     values["to"] = _("to %(instrument)s") % {"instrument": facts["card"]} if facts["card"] else f"({values['where']})"
+    if facts["channel"] == BY_HAND:
+        values["to"] = _("by hand")
     became = None if refund is None else HELD if refund.is_held else BECAME.get(State(refund.state))
     text = str(became or _("%(who)s refunded %(amount)s of %(total)s %(to)s, %(left)s left")) % values
     if facts["fee"] and (refund is None or refund.state not in OVER):
@@ -148,6 +151,11 @@ def _moved(pattern: str) -> Callable[[Facts], str]:
     return words
 
 
+def _arrives(at_stripe: str, by_hand: str) -> Callable[[Facts], str]:
+    """What Stripe does with a part, or a person with one that goes back by a transfer."""
+    return lambda facts: _moved(by_hand if facts["channel"] == BY_HAND else at_stripe)(facts)
+
+
 def _failed(facts: Facts) -> str:
     """What failed and why; a sentence of the desk's own says itself whether money moved."""
     if isinstance(facts.said("cause"), Said):
@@ -186,9 +194,15 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     "refund_undone": _decided(gettext_noop("%(who)s took %(amount)s back before it was sent")),
     "refund_part_requested": _moved(gettext_noop("%(amount)s approved")),
     "refund_part_unconfirmed": _moved(gettext_noop("Stripe did not answer about %(amount)s; being verified")),
-    "refund_part_pending": _moved(gettext_noop("%(amount)s to %(instrument)s is pending at Stripe")),
+    "refund_part_pending": _arrives(
+        gettext_noop("%(amount)s to %(instrument)s is pending at Stripe"),
+        gettext_noop("%(amount)s is to be paid back by hand"),
+    ),
     "refund_part_requires_action": _moved(gettext_noop("%(amount)s to %(instrument)s waits for the attendee")),
-    "refund_part_succeeded": _moved(gettext_noop("%(amount)s sent to the bank of %(instrument)s")),
+    "refund_part_succeeded": _arrives(
+        gettext_noop("%(amount)s sent to the bank of %(instrument)s"),
+        gettext_noop("%(who)s paid %(amount)s back by hand"),
+    ),
     "refund_part_failed": _failed,
     "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),

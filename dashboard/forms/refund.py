@@ -112,8 +112,11 @@ class RefundForm(LineItemsForm, ReasonForm):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the order's balance is no longer the one the operator saw."""
-        seen = self.cleaned_data.get("balance_seen")
+        """Whether the order's balance, or what its chosen lines have left, is no longer what the operator saw."""
+        data = self.cleaned_data
+        seen = data.get("balance_seen")
+        if data.get("mode") == ITEMS and data.get("lines_seen") != self.lines_now:
+            return True
         return seen is not None and seen != self.order.refundable_amount
 
     def clean(self) -> dict[str, Any]:
@@ -164,14 +167,16 @@ class RefundForm(LineItemsForm, ReasonForm):
                 self._require("amount")
             elif data["gross"] > self.ceiling and self.for_item is None and not self.is_stale:
                 self.add_error("amount", self._too_much(data["gross"]))
-        elif mode == ITEMS and self.errors.keys().isdisjoint(("lines", *self.counts.values())):
+        elif mode == ITEMS:
+            self.require_counts(data)
+            self._clean_lines(data)
+
+    def _clean_lines(self, data: dict[str, Any]) -> None:
+        if self.errors.keys().isdisjoint(("lines", *self.counts.values())):
             self.chosen = self.chosen_lines(data, self.order.currency)
             data["line_amounts"] = {key: line.amount for key, line in self.chosen.items()}
             data["gross"] = total_of_lines(self.chosen) or None
-            if data["gross"] is None and data["lines"] and self.is_stale:
-                # Someone refunded these lines meanwhile; the service says so with the fresh numbers.
-                data["gross"], data["line_amounts"] = data.get("full_amount"), None
-            elif data["gross"] is None:
+            if data["gross"] is None and not self.is_stale:
                 self.add_error("lines", _("Choose at least one line item with something left."))
 
     def _too_much(self, amount: Decimal) -> str:
@@ -269,7 +274,7 @@ class RefundForm(LineItemsForm, ReasonForm):
         """What the form would do as it opens; ``None`` when its first choices do not go together."""
         mode = self.get_initial_for_field(self.fields["mode"], "mode")
         if mode == ITEMS:
-            self.chosen = self.chosen_lines({"lines": self.initial.get("lines", ())}, self.order.currency)
+            self.chosen = self.chosen_lines({"lines": (), **self.initial}, self.order.currency)
         amounts = {
             FULL: self.ceiling,
             CUSTOM: Decimal(self.initial.get("amount") or 0),

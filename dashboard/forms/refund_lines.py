@@ -10,10 +10,10 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.line_counts import amount_of, count_left
-from registration.models import Order
+from registration.models import Order, OrderLineItem
 from registration.money import ZERO
-from registration.services.lines import lines_left, total_of
+from registration.services.line_counts import amount_of, can_be_counted, count_left
+from registration.services.lines import LineLeft, lines_left, total_of
 
 NO_SUCH_LINE = _("Choose among the line items listed.")
 
@@ -38,13 +38,27 @@ class LineItemsForm(forms.Form):
         error_messages={"invalid_choice": NO_SUCH_LINE, "invalid_list": NO_SUCH_LINE},
     )
 
+    lines_seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    """What was left of each line when the form was opened, as ``lines_now`` writes it."""
+
+    @property
+    def line_items(self) -> list[OrderLineItem]:
+        """The order's line items."""
+        return [row.line_item for row in self.line_rows]
+
+    @property
+    def lines_now(self) -> str:
+        """What is left of each line; with the order's balance all that tells a form of another moment apart."""
+        return " ".join(f"{row.line_item.pk}:{row.left_amount}" for row in self.line_rows)
+
     def offer_lines(self, order: Order) -> None:
         """Offer what is left of an order's lines; the number opens with all that are left of a line."""
         self.line_rows, self.counts = lines_left(order), dict[int, str]()
+        self.initial["lines_seen"] = self.lines_now
         self.fields["lines"].choices = [  # type: ignore[attr-defined]
             (row.line_item.pk, row.line_item.description) for row in self.line_rows
         ]
-        for row in self.line_rows:
+        for row in self.line_rows if can_be_counted(order, self.line_rows) else ():
             most = count_left(row, order.currency)
             if most > 1 and row.left_amount > ZERO:
                 name = self.counts[row.line_item.pk] = f"count_{row.line_item.pk}"
@@ -68,18 +82,24 @@ class LineItemsForm(forms.Form):
         """The names of the numbers that the ticked lines call for."""
         return {name for key, name in self.counts.items() if key in (data.get("lines") or ())}
 
+    def require_counts(self, data: dict[str, Any]) -> None:
+        """A number that was emptied is still to be typed: it stands for none, and never for all."""
+        for name in self.asked_counts(data):
+            if data.get(name) is None and name in self.data and name not in self.errors:
+                self.add_error(name, self.fields[name].error_messages["invalid"])
+
     def chosen_lines(self, data: dict[str, Any], currency: str) -> dict[int, ChosenLine]:
-        """The ticked lines with something left, by key; an empty number stands for all that are left."""
-        chosen = {}
-        for row in self.line_rows:
-            key, item = row.line_item.pk, row.line_item
-            if key not in data["lines"] or row.left_amount <= ZERO:
-                continue
-            most = count_left(row, currency)
-            count = (data.get(self.counts[key]) or most) if key in self.counts else None
-            amount = row.left_amount if count is None else amount_of(row, count, currency)
-            chosen[key] = ChosenLine(item.description, count, item.quantity, amount)
-        return chosen
+        """The ticked lines of which something goes back, by key."""
+        ticked = (row for row in self.line_rows if row.line_item.pk in data["lines"])
+        chosen = {row.line_item.pk: self._chosen(row, data, currency) for row in ticked}
+        return {key: line for key, line in chosen.items() if line.amount > ZERO}
+
+    def _chosen(self, row: LineLeft, data: dict[str, Any], currency: str) -> ChosenLine:
+        item, count, amount = row.line_item, None, row.left_amount
+        if name := self.counts.get(item.pk):
+            count = data.get(name) or count_left(row, currency)
+            amount = amount_of(row, count, currency)
+        return ChosenLine(item.description, count, item.quantity, amount)
 
 
 def total_of_lines(chosen: dict[int, ChosenLine]) -> Decimal:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import get_refund_or_404, requires
-from dashboard.decision_pages import DecideForm, decide_context
+from dashboard.decision_pages import DecideForm, became_of, decide_context
 from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx, order_url
 from dashboard.refund_panel import money
 from registration.models import Refund
@@ -55,6 +55,9 @@ def refund_decide(request: HttpRequest, pk: int) -> HttpResponse:
     refund = get_refund_or_404(request, pk)
     if request.method != "POST":
         return _panel(request, decide_context(refund, request.user))
+    if refund.state != State.AWAITING_APPROVAL:
+        problem = _("%(what)s Nothing more was decided.") % {"what": became_of(refund)}
+        return _panel(request, decide_context(refund, request.user, problem=problem), status=422)
     form = DecideForm(request.POST)
     if not form.is_valid():
         return _panel(request, decide_context(refund, request.user, form), status=422)

@@ -41,6 +41,7 @@ from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
+from registration.services.decide import changed_since
 from registration.services.errors import RefundError, RefundOutcome, StaleBalance
 from registration.services.manual import confirm_manual
 from registration.services.refund import RefundService
@@ -70,6 +71,9 @@ def _submit(request: HttpRequest, order: Order) -> HttpResponse:
         return answer_with_outcome(request, earlier, repeated=True)
     form = _bound_form(request, order)
     if form.is_valid():
+        if form.is_stale:
+            # What was typed goes with numbers that are gone: nothing of it is planned, consented to or sent.
+            return _changed(request, changed_since(order, form.cleaned_data["balance_seen"]))
         arguments = form.service_arguments()
         try:
             RefundService.create_refund(

@@ -74,18 +74,20 @@ def _lock(order: Order, *, nonce: str | None, balance_seen: Decimal | None) -> O
     if nonce and (earlier := Refund.objects.filter(nonce=nonce).first()):
         raise _duplicate(earlier)
     if balance_seen is not None and balance_seen != fresh.refundable_amount:
-        raise StaleBalance(
-            _("The order changed since you opened it: %(now)s can be refunded now, not %(seen)s.")
-            % {
-                "now": format_money(fresh.refundable_amount, fresh.currency),
-                "seen": format_money(balance_seen, fresh.currency),
-            },
-            fresh,
-        )
+        raise changed_since(fresh, balance_seen)
     if OpenItem.objects.not_in_the_books(fresh).exists():
         # The balance does not know of it, so that it could be paid out a second time.
         raise RefundError(_("Money of this order went back at Stripe and is not in the books. Settle that item first."))
     return fresh
+
+
+def changed_since(order: Order, balance_seen: Decimal) -> StaleBalance:
+    """What somebody reads whose form shows an order as it was; in the order's currency."""
+    now, seen = (format_money(amount, order.currency) for amount in (order.refundable_amount, balance_seen))
+    if now == seen:
+        return StaleBalance(_("The line items changed since you opened this order. Choose them again."), order)
+    text = _("The order changed since you opened it: %(now)s can be refunded now, not %(seen)s.")
+    return StaleBalance(text % {"now": now, "seen": seen}, order)
 
 
 def _duplicate(earlier: Refund) -> DuplicateSubmit:

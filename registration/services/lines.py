@@ -74,6 +74,12 @@ def _shares(refund: Refund, states: Collection[str]) -> Iterable[tuple[int, Deci
     return zip((line.line_item_id for line in lines), split_by_weight(share, weights, refund.currency), strict=True)
 
 
+def left_on_the_lines(order: Order, items: Iterable[OrderLineItem]) -> Decimal:
+    """What is left on lines of an order, each looked at alone. Reads the order's refunds, their lines and parts."""
+    taken = line_amounts_in(order, TAKEN)
+    return total_of(max(item.line_total - taken[item.pk], ZERO) for item in items)
+
+
 def total_of(amounts: Iterable[Decimal]) -> Decimal:
     """The sum of what was chosen on lines of one order."""
     return sum(amounts, ZERO)

@@ -89,7 +89,7 @@ def pay_by_hand_instead(failed: RefundPart, *, reference: str, staff_user: Any) 
     )
     order.refresh_from_db()
     facts = {"number": refund.number, "amount": refund.amount, "currency": refund.currency, "total": order.total}
-    facts |= {"destination": refund.destination, "refundable": order.refundable_amount}
+    facts |= {"destination": refund.destination, "refundable": order.refundable_amount, "channel": part.channel}
     record(order, "refund_requested", actor=staff_user, refund=refund, facts=facts)
     settle_refund(order, refund, actor=staff_user)
     settle_order(order)

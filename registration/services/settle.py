@@ -181,6 +181,7 @@ def _record_move(order: Order, part: RefundPart, refusal: Sentence, actor: Any) 
             "currency": part.currency,
             "instrument": part.payment.tender,
             "cause": refusal or part.failure_reason,
+            **({"channel": part.channel} if part.channel == Channel.MANUAL else {}),
         },
     )
 

@@ -78,6 +78,11 @@ function chord(key) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target.matches("[type=search]")) {
+    // What was searched for stays; the rows below can be walked at once.
+    event.preventDefault();
+    return event.target.blur();
+  }
   if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || event.isComposing) return;
   if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog")) return;
   if (document.querySelector("dialog[open]") || areOff()) return;

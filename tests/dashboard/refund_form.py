@@ -1,14 +1,12 @@
 """What the refund form sends, and what a refusal must leave as it was."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.urls import reverse
 
+from dashboard.forms.refund import RefundForm
 from registration.models import Credit, Order
-
-if TYPE_CHECKING:
-    pass
 
 
 def refund_url(order: Order) -> str:
@@ -28,6 +26,7 @@ def filled(order: Order, **fields: Any) -> dict[str, Any]:
         "nonce": str(uuid.uuid4()),
         "balance_seen": str(order.refundable_amount),
         "full_amount": str(order.refundable_amount),
+        "lines_seen": RefundForm(order=Order.objects.get(pk=order.pk)).lines_now,
     } | fields
 
 

@@ -10,13 +10,13 @@ from django.db import connection
 from django.urls import reverse
 
 from dashboard import export
-from registration.models import Conference, Credit, Order
+from registration.models import Conference, Credit, Order, Payment
 from registration.sentences import sentence
 from registration.services.credit import CreditService
 from registration.services.history import record
 from registration.services.notes import add_note
 from registration.services.refund import RefundService
-from tests.cast import client_of, make_credit
+from tests.cast import client_of, make_credit, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -220,3 +220,14 @@ def test_the_file_of_credits_follows_the_chip_and_is_offered_to_whom_may_have_it
 
     assert address in client_of(grace).get(reverse("credit_list"), {"state": "used"}).content.decode()
     assert "export-credits" not in client_of(linus).get(reverse("credit_list"), {"state": "used"}).content.decode()
+
+
+def test_what_is_on_its_way_is_not_called_refunded(new_order: NewOrder) -> None:
+    order = new_order(status=Order.Status.PAID)
+    pay(order, "80.00", method=Payment.Method.TERMINAL)
+    RefundService.create_refund(order, amount=Decimal("30.00"), destination="CARD")
+
+    heading, row = "".join(export.csv_of(Order.objects.all(), UTC)).splitlines()
+
+    told = dict(zip(heading.split(","), row.split(","), strict=True))
+    assert (told["refunded"], told["on_its_way"], told["refundable"]) == ("0.00", "30.00", "50.00")

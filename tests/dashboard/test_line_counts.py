@@ -9,9 +9,12 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.line_counts import amount_of, count_left
 from registration.models import Conference, Order, OrderLineItem
+from registration.models.refund import State
+from registration.services.fees import fee_kept
+from registration.services.line_counts import amount_of, count_left
 from registration.services.lines import LineLeft, lines_left
+from registration.services.settle import move_part
 from tests.cast import HTMX, make_order
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
@@ -122,8 +125,12 @@ def test_some_of_a_line_go_back_to_the_cent(grace_client: Client, workshop: Orde
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_empty_number_stands_for_all_that_are_left(grace_client: Client, workshop: Order) -> None:
-    assert "Refund €130.00</button>" in preview(grace_client, workshop, **{count_name(workshop): ""})
+def test_an_emptied_number_sends_nothing(grace_client: Client, workshop: Order) -> None:
+    form = ticked(workshop, **{count_name(workshop): ""})
+
+    assert "Enter a number from 1 to 3." in preview(grace_client, workshop, **{count_name(workshop): ""})
+    assert grace_client.post(refund_url(workshop), form).status_code == 422
+    assert not workshop.refunds.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -159,3 +166,45 @@ def test_what_was_ticked_on_the_page_opens_with_how_many_it_is(grace_client: Cli
     html = text_of(grace_client.get(refund_url(workshop), {"lines": lines}, headers=HTMX))
 
     assert "3 of 3 × Workshop €100.00, Dinner €30.00" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_number_is_offered_where_the_order_cost_less_than_its_lines(grace_client: Client, workshop: Order) -> None:
+    Order.objects.filter(pk=workshop.pk).update(total=Decimal("100.00"))
+
+    assert "How many" not in text_of(grace_client.get(refund_url(workshop), headers=HTMX))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_number_is_offered_of_a_line_that_has_more_than_its_order(grace_client: Client, workshop: Order) -> None:
+    grace_client.post(refund_url(workshop), filled(workshop, amount="80.00"), headers=HTMX)
+
+    html = text_of(grace_client.get(refund_url(workshop), headers=HTMX))
+
+    assert "How many" not in html
+    assert "€50.00" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_refund_of_some_is_tried_again_as_so_many(grace_client: Client, workshop: Order) -> None:
+    only = {"lines": [workshop.line_items.get(description="Workshop").pk], count_name(workshop): "2"}
+    grace_client.post(refund_url(workshop), ticked(workshop) | only, headers=HTMX)
+    failed = workshop.refunds.get()
+    move_part(failed.parts.get(), State.FAILED)
+
+    html = text_of(grace_client.get(refund_url(workshop), {"retry_of": failed.pk}, headers=HTMX))
+
+    assert "2 of 3 × Workshop €66.67" in html
+    assert "Refund €66.67</span>" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fee_that_went_back_is_not_offered_again(grace_client: Client, workshop: Order) -> None:
+    some = {"fee_kind": "fixed", "fee_amount": "5.00", count_name(workshop): "2"}
+    grace_client.post(refund_url(workshop), ticked(workshop, **some), headers=HTMX)
+    workshop.refresh_from_db()
+    assert "5.00" in str(fee_kept(workshop))
+
+    grace_client.post(refund_url(workshop), filled(workshop, amount="5.00"), headers=HTMX)
+
+    assert fee_kept(Order.objects.get(pk=workshop.pk)) == 0

@@ -201,7 +201,7 @@ def test_what_was_decided_meanwhile_is_said(grace_client: Client, conference: Co
     response = decide(grace_client, proposal, "approve")
 
     assert response.status_code == 422
-    assert "George Boole has decided about" in response.content.decode()
+    assert "George Boole approved €12.50, proposed by Sam Gamgee" in response.content.decode()
     assert 'value="approve"' not in response.content.decode()
     assert proposal.parts.get().attempts == 1
 
@@ -258,3 +258,28 @@ def _permissions(*codenames: str) -> Any:
     from django.contrib.auth.models import Permission
 
     return Permission.objects.filter(codename__in=codenames)
+
+
+@pytest.mark.parametrize("action", ["approve", "reject"])
+def test_what_a_colleague_decided_before_is_said_before_anything_is_asked(
+    grace_client: Client, proposal: Refund, action: str
+) -> None:
+    decide(grace_client, proposal, "approve")
+
+    html = decide(grace_client, proposal, action).content.decode()
+
+    assert "This was decided before" in html
+    assert "approved €12.50, proposed by Sam Gamgee" in html
+    assert "Nothing was decided" not in html
+    assert "Say why" not in html
+
+
+def test_a_proposal_that_was_withdrawn_is_not_said_to_be_rejected(
+    grace_client: Client, sam_client: Client, proposal: Refund
+) -> None:
+    sam_client.post(reverse("refund_withdraw", args=[proposal.pk]))
+
+    html = decide(grace_client, proposal, "approve").content.decode()
+
+    assert "Sam Gamgee withdrew the proposal to refund €12.50" in html
+    assert proposal.order.refunds.get().state == State.REJECTED

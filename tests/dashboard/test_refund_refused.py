@@ -210,6 +210,40 @@ def test_stale_line_items_get_fresh_numbers(grace_client: Client, order: Order) 
     assert order.refunds.count() == 1
 
 
+@pytest.mark.trap(8)
+@pytest.mark.parametrize("fields", [{}, {"mode": "items"}, {"destination": "CARD_AND_CREDIT", "note": ""}])
+def test_a_form_with_old_numbers_never_reaches_the_service(
+    grace_client: Client, card_order: Order, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    """A balance that comes back before the lock is taken would let through what nobody planned or consented to."""
+    lines = [line.pk for line in card_order.line_items.all()]
+    old = filled(card_order, lines=lines, balance_seen="1.00", **fields)
+    monkeypatch.setattr("registration.services.refund.RefundService.create_refund", never)
+
+    response = grace_client.post(refund_url(card_order), old, headers=HTMX)
+
+    assert response.status_code == 409
+    assert "can be refunded now, not €1.00" in response.content.decode()
+
+
+def never(*_args: Any, **_options: Any) -> None:
+    pytest.fail("The service was called.")
+
+
+@pytest.mark.trap(8)
+def test_lines_with_old_numbers_are_chosen_again_though_the_balance_is_the_same(
+    grace_client: Client, card_order: Order
+) -> None:
+    lines = [line.pk for line in card_order.line_items.all()]
+    old = filled(card_order, mode="items", lines=lines, lines_seen="1:5.00")
+
+    response = grace_client.post(refund_url(card_order), old, headers=HTMX)
+
+    assert response.status_code == 409
+    assert "The line items changed since you opened this order." in response.content.decode()
+    assert not card_order.refunds.exists()
+
+
 def test_second_submit_shows_the_first_result(grace_client: Client, card_order: Order) -> None:
     fields = filled(card_order)
     grace_client.post(refund_url(card_order), fields, headers=HTMX)

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from registration.models import Conference, OpenItem, Order, Payment, Refund
 from registration.models.refund import State
-from tests.cast import HTMX, make_order, pay
+from registration.services.manual import confirm_manual
+from tests.cast import HTMX, make_order, make_staff, pay
 from tests.dashboard.open_items import LIST, add
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
@@ -115,7 +116,8 @@ def test_a_transfer_by_hand_is_recorded_and_not_sent(grace_client: Client, by_te
     assert "12.50 about to be recorded" in told
     page = detail(grace_client, by_terminal.refunds.get())
     assert "Then it is recorded by itself, and somebody pays it back by hand." in page
-    assert "The conference still has the money; pay it back by hand." in page
+    assert "Do not pay it yet: this can still be undone." in page
+    assert "pay it back by hand." not in page.replace("somebody pays it back by hand.", "")
     assert "sent by itself" not in page
 
 
@@ -172,3 +174,20 @@ def test_an_order_that_cost_nothing_is_called_free_of_charge(
 
     assert '<span class="sub">Free of charge</span>' in text_of(grace_client.get("/orders/"))
     assert '<span class="sub">Free of charge</span>' in page_of(grace_client, order)
+
+
+@pytest.mark.trap(12)
+def test_no_bank_is_named_for_what_a_person_pays(
+    conference: Conference, grace_client: Client, by_terminal: Order
+) -> None:
+    Conference.objects.update(undo_seconds=0)
+    grace_client.post(refund_url(by_terminal), filled(by_terminal), headers=HTMX)
+    part = by_terminal.refunds.get().parts.get()
+
+    confirm_manual(part, reference="SEPA 77", staff_user=make_staff("fay", "Finance", conference))
+
+    told = page_of(grace_client, by_terminal)
+    assert " paid €12.50 back by hand" in told
+    assert "sent to the bank" not in told
+    file = b"".join(grace_client.get(reverse("refund_export"))).decode()
+    assert ",By hand," in file

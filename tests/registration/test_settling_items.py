@@ -86,7 +86,7 @@ def test_a_transfer_says_who_paid_what_and_what_is_left(failed: RefundPart) -> N
     pay_by_hand_instead(failed, reference="SEPA 7", staff_user=make_user("grace"))
 
     said = [sentence(entry) for entry in Order.objects.get().history.filter(kind="refund_requested")]
-    assert said[-1] == "grace refunded $40.00 of $100.00 (original card), $60.00 left"
+    assert said[-1] == "grace refunded $40.00 of $100.00 by hand, $60.00 left"
 
 
 @pytest.mark.parametrize(("kind", "has_refund"), [(Kind.UNSENT, False), (Kind.FAILED, True)])

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 
+from registration.models import Order
 from registration.money import ZERO, split_by_weight
-from registration.services.lines import LineLeft
+from registration.services.lines import LineLeft, total_of
+
+
+def can_be_counted(order: Order, lines: Collection[LineLeft]) -> bool:
+    """Whether one of a line is worth its share of the line: not where the order as a whole cost less."""
+    return total_of(max(line.line_item.line_total, ZERO) for line in lines) <= Decimal(order.total)
 
 
 def count_left(line: LineLeft, currency: str) -> int:
-    """How many of a line nothing went back of; one that a custom amount touched is not whole any more."""
+    """How many of a line nothing went back of; one that a custom amount touched is not whole any more.
+
+    One where the order has less left than the line: nobody can say how many that would be.
+    """
+    if line.left_amount < line.line_item.line_total - line.refunded_amount:
+        return 1
     return line.line_item.quantity - _touched(line, currency)
 
 
@@ -23,6 +35,13 @@ def amount_of(line: LineLeft, count: int, currency: str) -> Decimal:
     if count >= line.line_item.quantity - touched:
         return line.left_amount
     return _of_the_first(line, touched + count, currency) - _of_the_first(line, touched, currency)
+
+
+def count_of(line: LineLeft, amount: Decimal) -> int:
+    """How many of what is left of a line come to an amount, in the order's currency; zero when no number does."""
+    currency = line.line_item.order.currency
+    numbers = range(1, count_left(line, currency) + 1)
+    return next((count for count in numbers if amount_of(line, count, currency) == amount), 0)
 
 
 def _touched(line: LineLeft, currency: str) -> int:
