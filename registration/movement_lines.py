@@ -53,7 +53,7 @@ class MovementLine:
         refund: Number of the refund that moved it, or that the credit was issued for.
         store_credit: Number of the credit that it moved or that was issued with it.
         reference: Of a payment or a transfer made by hand; of a card refund, the bank's.
-        who: Whoever recorded the payment, decided the refund or moved the credit; empty for nobody.
+        who: Whoever recorded the payment, asked for the refund or moved the credit; empty for nobody.
         reason: The house's or a person's own words; without one, ``stripe_reason`` says what Stripe was told.
     """
 
