@@ -241,7 +241,7 @@ def ended_title(refund: Refund) -> str:
 def verifying_title(refund: Refund) -> str:
     """Stripe's silence, said as what we do about it; while it is asked for the first time nobody knows of a silence."""
     amount = {"amount": money(refund.order, refund.amount)}
-    if refund.state == State.REQUESTED:
+    if refund.state == State.REQUESTED and not refund.parts.exclude(last_problem="").exists():
         return _("%(amount)s is being sent. Stripe has not answered yet.") % amount
     return _("Stripe did not answer. We are checking whether %(amount)s was refunded.") % amount
 
