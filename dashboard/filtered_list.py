@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ TYPED_PARAMETERS = ("since", "until", "least", "most")
 """Filters that are typed into, so that something can be wrong with them."""
 
 
-class FilteredList:
+class FilteredList(ABC):
     """The rows of one conference as an address asks for them."""
 
     request: HttpRequest
@@ -23,9 +24,9 @@ class FilteredList:
     unread: Any
     narrowing: Any
 
+    @abstractmethod
     def url(self, changes: Mapping[str, str], drop: tuple[str, ...] = ()) -> str:
         """The address of the list with some parameters changed."""
-        raise NotImplementedError
 
     @property
     def left_out(self) -> list[Unread]:

@@ -45,11 +45,11 @@ def _how_much(failed: Refund, left: Decimal) -> dict[str, Any]:
     """The lines that it was for and how many of each, while exactly they are left; else the amount."""
     rows = {row.line_item.pk: row for row in lines_left(failed.order)}
     can_count = can_be_counted(failed.order, rows.values())
-    counts = {
-        line.line_item_id: count_of(row, line.amount) if can_count or row.left_amount == line.amount else 0
-        for line in failed.lines.all()
-        for row in (rows[line.line_item_id],)
-    }
+    counts = {}
+    for line in failed.lines.all():
+        row = rows[line.line_item_id]
+        is_whole = row.left_amount == line.amount
+        counts[line.line_item_id] = count_of(row, line.amount) if can_count or is_whole else 0
     if counts and all(counts.values()) and total_of(line.amount for line in failed.lines.all()) == left:
         return {"mode": ITEMS, "lines": list(counts)} | {f"count_{key}": count for key, count in counts.items()}
     return {"mode": CUSTOM, "amount": f"{left:.{places(failed.currency)}f}" if left else ""}
