@@ -54,6 +54,8 @@ def test_orders(page: Page, another: Page, grace: Any, paid_order: Order, unpaid
     assert_address_holds(page, another, count=1, current="Paid")
 
     page.go_back()
+    expect(page).to_have_url(re.compile("status=PAID$"))
+    page.wait_for_load_state()
     page.go_back()
     expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
     expect(rows(page)).to_have_count(2)

@@ -106,6 +106,7 @@ def test_with_the_keyboard_alone(page: Page, sandbox: "SandboxServer", sam: Any,
     keys.type(PASSWORD)
     keys.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Orders")
+    page.wait_for_load_state()
 
     keys.press("/")
     keys.type("sjob")
