@@ -69,3 +69,17 @@ def expect_stepped_back(page: Page) -> None:
     """The panel is closed, and the history back where it was; who leaves before loses the next page."""
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.wait_for_function("() => !history.state?.panel")
+
+
+def step(page: Page, by: int) -> None:
+    """Back (-1) or Forward (1) as a person does: at once, whatever comes of it; the next ``expect`` waits for that.
+
+    ``Page.go_back`` waits for one page to load, and fails where a second load of ours takes its place.
+    """
+    page.evaluate("by => history.go(by)", by)
+
+
+def leave_for(page: Page, by: int) -> None:
+    """Back or Forward to what comes anew from the server, and until it is there."""
+    page.evaluate("by => { window.left = true; history.go(by); }", by)
+    page.wait_for_function("() => !window.left && document.readyState === 'complete'")

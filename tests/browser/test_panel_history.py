@@ -18,6 +18,7 @@ from tests.browser.steps import (
     row_of,
     sign_in,
     stay,
+    step,
 )
 from tests.cast import make_credit, pay
 
@@ -48,7 +49,7 @@ def closed_by_back(page: Page, colleague: Any, order: Order) -> None:
     stay(page)
     refund_button(page, order).click()
     expect(panel_of(page, order)).to_be_visible()
-    page.go_back()
+    step(page, -1)
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -59,20 +60,20 @@ def test_back_closes_the_panel_and_stays_on_the_list(page: Page, sam: Any, paid_
     expect(panel_of(page, paid_order)).to_be_visible()
     expect(page).to_have_url(re.compile(f"status=PAID&refund={paid_order.reference}$"))
 
-    page.go_back()
+    step(page, -1)
 
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("status=PAID$"))
     expect(refund_button(page, paid_order)).to_be_focused()
     expect_stayed(page)
-    page.go_back()
+    step(page, -1)
     expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
 
 
 def test_forward_opens_the_panel_again(page: Page, sam: Any, paid_order: Order) -> None:
     closed_by_back(page, sam, paid_order)
 
-    page.go_forward()
+    step(page, 1)
 
     expect(panel_of(page, paid_order)).to_be_visible()
     expect(page).to_have_url(re.compile(f"refund={paid_order.reference}$"))
@@ -97,9 +98,9 @@ def forward_before_closing_is_told(page: Page, colleague: Any, order: Order) -> 
     page.evaluate(LATE_CLOSE)
     refund_button(page, order).click()
     expect(panel_of(page, order)).to_be_visible()
-    page.go_back()
+    step(page, -1)
     page.wait_for_function("() => window.tellClosed")
-    page.go_forward()
+    step(page, 1)
 
 
 def test_forward_before_the_browser_has_told_of_closing(page: Page, sam: Any, paid_order: Order) -> None:
@@ -132,13 +133,13 @@ def test_what_forward_opens_is_asked_for_anew_and_works(
 ) -> None:
     filtered(page, sam)
     open_refund(page, row_of(page, paid_order), "25.00")
-    page.go_back()
+    step(page, -1)
     expect(page.get_by_role("dialog")).to_have_count(0)
     pay(paid_order, "30.00", method="MANUAL")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(f"{request.method} {urlsplit(request.url).path}"))
 
-    page.go_forward()
+    step(page, 1)
 
     panel = panel_of(page, paid_order)
     expect(panel).to_contain_text("€150.00")
@@ -161,7 +162,7 @@ def test_forward_after_a_refund_sends_nothing_again(
     expect_row(row_of(page, paid_order), left="95.00")
     expect_stepped_back(page)
 
-    page.go_forward()
+    step(page, 1)
 
     expect(panel_of(page, paid_order).get_by_role("button", name="Refund €95.00")).to_be_visible()
     expect_refunds_at_stripe(sandbox, paid_order, 2500)
@@ -170,16 +171,16 @@ def test_forward_after_a_refund_sends_nothing_again(
 def test_back_before_a_panel_has_come_again_leaves_it_closed(page: Page, sam: Any, paid_order: Order) -> None:
     closed_by_back(page, sam, paid_order)
     page.route("**/refunds/new/", lambda _route: None)
-    page.go_forward()
+    step(page, 1)
     page.wait_for_function("() => history.state?.panel")
 
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/refunds/new/")):
-        page.go_back()
+        step(page, -1)
 
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("status=PAID$"))
     page.unroute("**/refunds/new/")
-    page.go_forward()
+    step(page, 1)
     expect(panel_of(page, paid_order)).to_be_visible()
     expect_stayed(page)
 
@@ -200,7 +201,7 @@ def test_closing_leaves_no_step_in_which_nothing_happens(page: Page, sam: Any, p
         expect(refund_button(page, paid_order)).to_be_focused()
     expect_stayed(page)
 
-    page.go_back()
+    step(page, -1)
 
     expect(page).not_to_have_url(re.compile("status=PAID"))
     expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
@@ -215,7 +216,7 @@ def test_another_panel_right_after_the_first(page: Page, sam: Any, paid_order: O
 
     expect(panel_of(page, crowd[0])).to_be_visible()
     expect(page).to_have_url(re.compile(f"status=PAID&refund={crowd[0].reference}$"))
-    page.go_back()
+    step(page, -1)
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("status=PAID$"))
 
@@ -243,7 +244,7 @@ def test_a_reload_and_a_bookmark_open_the_list_with_the_panel(
     other.keyboard.press("Escape")
     expect(other.get_by_role("dialog")).to_have_count(0)
     expect(other).to_have_url(re.compile("status=PAID$"))
-    other.go_back()
+    step(other, -1)
     expect(other).not_to_have_url(re.compile("status=PAID"))
 
 
@@ -257,7 +258,7 @@ def test_after_a_refund_back_leads_to_what_was_before(page: Page, sam: Any, paid
     expect(row_of(page, paid_order).locator("[data-row-link]")).to_be_focused()
     expect_stayed(page)
 
-    page.go_back()
+    step(page, -1)
 
     expect(page).not_to_have_url(re.compile("status=PAID"))
     expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
@@ -279,7 +280,7 @@ def test_a_link_to_a_field_of_the_panel_is_no_step(page: Page, grace: Any, paid_
 
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile("status=PAID$"))
-    page.go_back()
+    step(page, -1)
     expect(page.locator("#chip-1")).to_have_attribute("aria-current", "true")
 
 
@@ -292,7 +293,7 @@ def test_the_order_opens_its_panel_by_the_same_address(page: Page, sam: Any, pai
     page.reload()
     expect(panel_of(page, paid_order)).to_be_visible()
 
-    page.go_back()
+    step(page, -1)
 
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(re.compile(f"/orders/{paid_order.reference}/$"))
@@ -308,10 +309,10 @@ def test_other_panels_are_steps_too(
     row_of(page, unpaid_order).get_by_role("link", name="Apply credit").click()
     panel = page.get_by_role("dialog", name=f"Apply credit to {unpaid_order.reference}")
     expect(panel).to_be_visible()
-    page.go_back()
+    step(page, -1)
     expect(panel).to_have_count(0)
     expect_stayed(page)
-    page.go_forward()
+    step(page, 1)
     expect(panel).to_be_visible()
     page.reload()
     expect(panel).to_be_visible()

@@ -15,6 +15,7 @@ from tests.browser.steps import (
     expect_row,
     expect_stayed,
     expect_stepped_back,
+    leave_for,
     open_refund,
     row_of,
     search_orders,
@@ -68,7 +69,7 @@ def test_back_shows_what_the_form_would_do(page: Page, sandbox: "SandboxServer",
     expect(page.locator("#preview")).to_contain_text("as store credit")
     page.goto("/refunds/")
 
-    page.go_back()
+    leave_for(page, -1)
 
     on_card = page.locator("#id_destination_CARD").is_checked()
     assert on_card == ("as store credit" not in page.locator("#preview").inner_text())
