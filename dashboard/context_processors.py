@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from dashboard.access import conference_or_none, conferences_of
 from dashboard.addresses import page_address
-from dashboard.held import Held, held_of
+from dashboard.refunds.held import Held, held_of
 from dashboard.waiting import Waiting, waiting_at
 from registration.models import Conference, OpenItem
 from registration.roles import role_in_words

@@ -12,7 +12,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dashboard.counts import Part, ask, newest
+from dashboard.lists.counts import Part, ask, newest
 from registration.models import Conference, HistoryEntry, OpenItem, Order, Refund, StripeEvent
 
 BY_KIND = (

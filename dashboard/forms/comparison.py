@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from dashboard.forms.fields import DATE_LIKE
-from registration.services.compare_nightly import LOOKS_BACK
+from registration.services.comparison.nightly import LOOKS_BACK
 
 
 def _day_input() -> forms.DateInput:

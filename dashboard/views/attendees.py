@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from dashboard.access import conferences_of, current_conference, put_on_desk, requires
-from dashboard.credit_display import marked
-from dashboard.credit_panels import statement_context
-from dashboard.export import csv_file, ledger_csv, ledger_file_name
+from dashboard.credits.display import marked
+from dashboard.credits.panels import statement_context
+from dashboard.lists.export import csv_file, ledger_csv, ledger_file_name
 from dashboard.live import LivePage
 from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at

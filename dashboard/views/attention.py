@@ -12,10 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.attention_pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
+from dashboard.attention.pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
 from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.live import LivePage, tell_newest
-from dashboard.refund_outcome import is_htmx, proposed_text, proposed_title
+from dashboard.refunds.outcome import is_htmx, proposed_text, proposed_title
 from dashboard.waiting import waiting_at
 from registration.attention import explanation
 from registration.models import Conference, OpenItem, RefundPart

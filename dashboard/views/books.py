@@ -7,10 +7,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.access import current_conference, get_order_or_404, requires
-from dashboard.books_pages import LOOK, AccountPage, BooksPage
-from dashboard.comparison_pages import agreement
-from dashboard.export import csv_file
-from dashboard.unread import refused
+from dashboard.attention.comparisons import agreement
+from dashboard.books.pages import LOOK, AccountPage, BooksPage
+from dashboard.lists.export import csv_file
+from dashboard.lists.unread import refused
 
 
 @require_safe

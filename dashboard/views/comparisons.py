@@ -13,12 +13,19 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.comparison_pages import LOOK, MEND, difference_context, page_context, progress_context, result_context
+from dashboard.attention.comparisons import (
+    LOOK,
+    MEND,
+    difference_context,
+    page_context,
+    progress_context,
+    result_context,
+)
 from dashboard.forms.comparison import ComparisonForm
-from dashboard.refund_outcome import is_htmx
+from dashboard.refunds.outcome import is_htmx
 from registration.models import ComparisonRun, Conference, Difference
-from registration.services.compare import begin
-from registration.services.compare_repair import repair_for, repair_now
+from registration.services.comparison.repair import repair_for, repair_now
+from registration.services.comparison.run import begin
 from registration.services.errors import RefundError
 from registration.trial_balance import end_of, start_of
 

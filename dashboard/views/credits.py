@@ -16,15 +16,15 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
-from dashboard.credit_answers import answer_change, is_fragment, new_nonce
-from dashboard.credit_display import credit_row
-from dashboard.credit_file import credits_csv, credits_file_name
-from dashboard.credit_panels import apply_context, change_context, credit_context, issue_context, preview_context
-from dashboard.export import csv_file
+from dashboard.credits.answers import answer_change, is_fragment, new_nonce
+from dashboard.credits.display import credit_row
+from dashboard.credits.file import credits_csv, credits_file_name
+from dashboard.credits.panels import apply_context, change_context, credit_context, issue_context, preview_context
 from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
-from dashboard.paging import KeysetPage
+from dashboard.lists.export import csv_file
+from dashboard.lists.paging import KeysetPage
+from dashboard.lists.unread import Asked, refused
 from dashboard.templatetags.desk import person
-from dashboard.unread import Asked, refused
 from dashboard.views.attendees import attendee_place, people_context
 from registration.models import Conference, Credit, Order, Payment
 from registration.money import ZERO, format_money

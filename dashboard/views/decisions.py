@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import get_refund_or_404, requires
-from dashboard.decision_pages import DecideForm, became_of, decide_context
-from dashboard.refund_outcome import answer_after_hold, answer_with_outcome, is_htmx, order_url
-from dashboard.refund_panel import money
+from dashboard.refunds.decisions import DecideForm, became_of, decide_context
+from dashboard.refunds.outcome import answer_after_hold, answer_with_outcome, is_htmx, order_url
+from dashboard.refunds.panel import money
 from registration.models import Refund
 from registration.models.refund import State
 from registration.services.approval import APPROVE, approve_refund, reject_refund, withdraw_refund

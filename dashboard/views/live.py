@@ -12,14 +12,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from dashboard import attention_pages
 from dashboard.access import put_on_desk, requires
+from dashboard.attention import pages as attention_pages
 from dashboard.live import Mark, mark_now, newest_for, news_since, told
-from dashboard.order_list import OrderList
+from dashboard.orders.list import OrderList
+from dashboard.orders.rows import rows_for
 from dashboard.permissions import conference_seen_by
-from dashboard.refund_list import RefundList
-from dashboard.refund_pages import refund_row
-from dashboard.rows import rows_for
+from dashboard.refunds.list import RefundList
+from dashboard.refunds.page import refund_row
 from dashboard.waiting import waiting_at
 from registration.models import Conference, HistoryEntry, OpenItem, Order, Refund
 

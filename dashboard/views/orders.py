@@ -14,17 +14,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.access import current_conference, get_order_or_404, put_on_desk, requires
-from dashboard.export import csv_file, csv_of, file_name, history_csv, history_file_name
 from dashboard.forms.refund import RefundForm
-from dashboard.idle_keys import why_idle
+from dashboard.lists.export import csv_file, csv_of, file_name, history_csv, history_file_name
+from dashboard.lists.unread import refused
 from dashboard.live import LivePage, tell_newest
-from dashboard.order_list import OrderList
-from dashboard.order_page import OrderPage
-from dashboard.refund_outcome import order_url
-from dashboard.refund_panel import panel_context
-from dashboard.rows import rows_for
+from dashboard.orders.idle_keys import why_idle
+from dashboard.orders.list import OrderList
+from dashboard.orders.page import OrderPage
+from dashboard.orders.rows import rows_for
+from dashboard.refunds.outcome import order_url
+from dashboard.refunds.panel import panel_context
 from dashboard.stripe_links import payment_url
-from dashboard.unread import refused
 from dashboard.waiting import waiting_at
 from registration.models import Conference, Order
 from registration.money import format_money

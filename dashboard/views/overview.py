@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.access import current_conference, requires
-from dashboard.comparison_pages import agreement
-from dashboard.overview import Overview
+from dashboard.attention.comparisons import agreement
+from dashboard.overview.page import Overview
 
 
 @require_safe

@@ -16,15 +16,16 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
-from dashboard.export import csv_file
 from dashboard.forms.fields import RELOAD
 from dashboard.forms.manual import ManualForm
 from dashboard.forms.refund import CUSTOM, ITEMS, RefundForm
+from dashboard.lists.export import csv_file
+from dashboard.lists.unread import refused
 from dashboard.live import LivePage, tell_newest
-from dashboard.refund_again import opening_values
-from dashboard.refund_file import refunds_csv, refunds_file_name
-from dashboard.refund_list import RefundList
-from dashboard.refund_outcome import (
+from dashboard.refunds.again import opening_values
+from dashboard.refunds.file import refunds_csv, refunds_file_name
+from dashboard.refunds.list import RefundList
+from dashboard.refunds.outcome import (
     answer_with_outcome,
     answer_with_row,
     is_htmx,
@@ -32,10 +33,9 @@ from dashboard.refund_outcome import (
     verifying_text,
     verifying_title,
 )
-from dashboard.refund_pages import detail_context, manual_context
-from dashboard.refund_panel import panel_context, preview_context
+from dashboard.refunds.page import detail_context, manual_context
+from dashboard.refunds.panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
-from dashboard.unread import refused
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, RESERVING

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, requires
-from dashboard.order_list import OrderList
-from dashboard.refund_outcome import is_htmx
-from dashboard.tables import SELECT
-from dashboard.unread import refused
+from dashboard.lists.tables import SELECT
+from dashboard.lists.unread import refused
+from dashboard.orders.list import OrderList
+from dashboard.refunds.outcome import is_htmx
 from dashboard.views.orders import file_of
 from registration.money import format_money
 from registration.selection import Selection, summed

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.refund_outcome import is_htmx
-from dashboard.stripe_event_pages import REPLAY, detail_context, list_context
+from dashboard.attention.stripe_events import REPLAY, detail_context, list_context
+from dashboard.refunds.outcome import is_htmx
 from registration.models import Conference, StripeEvent
 from registration.services.events import replay, retry_failed
 from registration.services.rejections import forget_rejections

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.access import current_conference, requires
+from dashboard.attention.stripe_events import ROTATE, secret_context
 from dashboard.forms.webhook_secret import SecretForm
-from dashboard.stripe_event_pages import ROTATE, secret_context
 from registration.services.errors import RefundError
 from registration.services.webhook_secrets import end_old_secret, rotate_webhook_secret
 

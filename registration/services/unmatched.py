@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.said import say
 from registration.services import late_payments
-from registration.services.compare_repair import look_again
+from registration.services.comparison.repair import look_again
 from registration.services.disputes import apply_dispute
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.external import apply_refund

@@ -5,8 +5,8 @@ import pytest
 from django.db import connection
 
 from registration.models import Credit, HistoryEntry, Order, Payment, Refund
-from registration.services.verify import Ledger
-from registration.services.verify_rows import unusual
+from registration.services.verification.rows import unusual
+from registration.services.verification.run import Ledger
 from tools.bench.season import LONG_REFERENCE, build
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from registration.models import ComparisonRun, Order
-from registration.services import compare, compare_nightly
-from registration.services.compare_asking import Asker
+from registration.services.comparison import nightly as compare_nightly
+from registration.services.comparison import run as compare
+from registration.services.comparison.asking import Asker
 from tests.browser.steps import expect_stayed, sign_in, stay
 from tests.registration.books import stripe_post
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard import paging
+from dashboard.lists import paging
 from registration.models import Order
 from tests.browser.steps import row_of, sign_in
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from dashboard import credit_panels
+from dashboard.credits import panels as credit_panels
 from registration.models import Conference, Membership, Order
 from registration.services.refund import RefundService
 from tests.cast import HTMX, make_conference, make_credit, make_order, make_user

@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order
-from registration.services import compare, compare_asking
-from registration.services.compare_asking import Asker
+from registration.services.comparison import asking as compare_asking
+from registration.services.comparison import run as compare
+from registration.services.comparison.asking import Asker
 from tests.cast import HTMX, client_of, control, make_staff
 from tests.dashboard.reading import text_of
 from tests.registration.books import stripe_post

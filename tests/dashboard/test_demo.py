@@ -42,13 +42,14 @@ from registration.models import (
 )
 from registration.models.refund import ACCEPTED
 from registration.sentences import PATTERNS
-from registration.services import compare, compare_asking
 from registration.services.approval import approve_refund
-from registration.services.compare_asking import Asker
-from registration.services.compare_repair import repair
+from registration.services.comparison import asking as compare_asking
+from registration.services.comparison import run as compare
+from registration.services.comparison.asking import Asker
+from registration.services.comparison.repair import repair
 from registration.services.errors import RefundError
 from registration.services.limits import refunded_today
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from dashboard import export
+from dashboard.lists import export
 from registration.models import Conference, Credit, Order, Payment
 from registration.sentences import sentence
 from registration.services.credit import CreditService

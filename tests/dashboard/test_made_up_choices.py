@@ -6,11 +6,11 @@ import pytest
 from django import forms
 from django.utils import translation
 
-from dashboard.filters import OrderFilter
 from dashboard.forms.comparison import ComparisonForm
 from dashboard.forms.credit import AdjustForm, ApplyForm, ExtendForm, IssueForm, ReasonForm
 from dashboard.forms.refund import RefundForm
 from dashboard.forms.webhook_secret import SecretForm
+from dashboard.orders.filter import OrderFilter
 from registration.models import Conference, Order
 from tests.cast import make_credit
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from dashboard.order_lines import line_entries
-from dashboard.order_page import HISTORY_PAGE
+from dashboard.orders.lines import line_entries
+from dashboard.orders.page import HISTORY_PAGE
 from registration.models import (
     Conference,
     HistoryEntry,

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from dashboard import counts, order_list
+from dashboard.lists import counts
+from dashboard.orders import list as order_list
 from registration.models import Conference, Membership, OpenItem, Order, Payment, Refund, RefundPart
 from tests.cast import HTMX, make_conference, make_credit, make_order, make_user, pay
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 
-from dashboard.order_record import history_of, read_whole
+from dashboard.orders.record import history_of, read_whole
 from dashboard.permissions import OneQuestionBackend, conference_seen_by, conferences_seen_by
 from registration.kept_query import columns_of
 from registration.models import (

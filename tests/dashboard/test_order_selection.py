@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from dashboard import paging
+from dashboard.lists import paging
 from registration.models import Conference, Order
 from tests.cast import HTMX, make_order, pay
 

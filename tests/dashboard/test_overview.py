@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import plots
-from dashboard.overview import tenth
-from dashboard.spans import spans_of, unit_of, weeks_until
+from dashboard.overview import plots
+from dashboard.overview.page import tenth
+from dashboard.overview.spans import spans_of, unit_of, weeks_until
 from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order, Refund
 from registration.services.refund import RefundService
 from tests.cast import make_credit, make_order

@@ -84,7 +84,7 @@ def test_what_many_lead_to_is_found_as_well(grace_client: Client, grace: Any, ne
     refund_of(new_order(paid="20.00"), "20.00")
     query = {"by": str(grace.pk), "since": "2026-01-01"}
 
-    with mock.patch("dashboard.refund_filter.COUNT_CAP", 2):
+    with mock.patch("dashboard.refunds.filter.COUNT_CAP", 2):
         assert_lists(grace_client, query, *reversed(ours))
         chips = grace_client.get(reverse("refund_list"), query).context["refunds"].chips
 
@@ -180,11 +180,11 @@ def test_a_count_that_might_be_of_others_is_left_out_and_one_above_the_cap_says_
 ) -> None:
     for _refund in range(4):
         refund_of(new_order(paid="90.00"), "10.00")
-    with mock.patch("dashboard.refund_list.COUNT_CAP", 3), mock.patch("dashboard.counts.COUNT_CAP", 3):
+    with mock.patch("dashboard.refunds.list.COUNT_CAP", 3), mock.patch("dashboard.lists.counts.COUNT_CAP", 3):
         assert chip_counts(grace_client)["Succeeded"] == "over 3"
         refund_of(make_order(other_conference, ada, paid="30.00"), "10.00")
         refund_of(make_order(other_conference, ada, paid="30.00"), "10.00")
-    with mock.patch("dashboard.refund_list.COUNT_CAP", 5):
+    with mock.patch("dashboard.refunds.list.COUNT_CAP", 5):
         assert chip_counts(grace_client)["Succeeded"] == ""
 
 

@@ -20,7 +20,7 @@ from registration.models import (
     StripeEvent,
 )
 from registration.sentences import PATTERNS, sentence
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer

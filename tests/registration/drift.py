@@ -13,8 +13,8 @@ from django.db import connection
 from django.utils import timezone
 
 from registration.models import ComparisonRun, Difference, Order, Payment, RefundPart
-from registration.services import compare
-from registration.services.compare_asking import Asker
+from registration.services.comparison import run as compare
+from registration.services.comparison.asking import Asker
 from registration.services.refund import RefundService
 from stripe_sandbox.ids import account_id
 from tests.registration.books import KEY, control, make_card_order, make_conference, make_order, seed, stripe_post

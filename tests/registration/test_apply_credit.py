@@ -12,7 +12,7 @@ from registration.services.credit_payment import release_due, release_order
 from registration.services.errors import RefundError, StaleBalance
 from registration.services.planner import plan_credit
 from registration.services.refund import RefundService
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from registration.signals import order_paid
 from tests.registration.books import make_conference, make_order, make_user, stripe_get
 from tests.registration.desk import pay_at_stripe

@@ -17,7 +17,7 @@ from registration.services.errors import RefundError
 from registration.services.external import apply_refund
 from registration.services.refund import RefundService
 from registration.services.settle import move_part
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from registration.stripe_gateway import gateway_for
 from registration.trial_balance import trial_balance
 from tests.cast import make_credit, make_order, pay

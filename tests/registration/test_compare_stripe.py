@@ -12,8 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from registration.models import ComparisonRun, Conference, Difference, OpenItem, Order, RefundPart
-from registration.services import compare, compare_asking, compare_nightly
-from registration.services.compare_asking import Asker
+from registration.services.comparison import asking as compare_asking
+from registration.services.comparison import nightly as compare_nightly
+from registration.services.comparison import run as compare
+from registration.services.comparison.asking import Asker
 from registration.services.errors import RefundError
 from registration.services.external import apply_refund
 from registration.stripe_gateway import StripeGateway, StripeProblem, gateway_for

@@ -13,7 +13,7 @@ from registration.services.errors import DuplicateSubmit, RefundError, StaleBala
 from registration.services.open_items import open_item
 from registration.services.planner import blocked_reason
 from registration.services.refund import RefundService
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import make_conference, make_order, make_user
 from tests.registration.desk import add_card_payment, card_order, pay_at_stripe, refunds_at_stripe
 

@@ -11,7 +11,7 @@ from registration.models import Conference, Credit, CreditEntry, HistoryEntry
 from registration.sentences import sentence
 from registration.services.credit import CreditService
 from registration.services.errors import CreditIssuedBefore, RefundError, StaleCredit
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import assert_books_agree, make_conference, make_order, make_user
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ import pytest
 
 from registration.comparison_words import told
 from registration.models import Conference, OpenItem, Payment
-from registration.services import compare_asking
-from registration.services.compare_asking import Asker
-from registration.services.compare_repair import repair_all
+from registration.services.comparison import asking as compare_asking
+from registration.services.comparison.asking import Asker
+from registration.services.comparison.repair import repair_all
 from registration.services.external import apply_refund
 from registration.services.open_items import resolve_item
 from registration.services.refund import RefundService

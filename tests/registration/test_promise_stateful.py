@@ -17,15 +17,16 @@ from hypothesis.stateful import invariant, precondition, rule, run_state_machine
 from registration import stripe_gateway
 from registration.models import Credit, HistoryEntry, Order, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, State
-from registration.services import compare_asking, sending
+from registration.services import sending
 from registration.services.approval import approve_refund, reject_refund, withdraw_refund
+from registration.services.comparison import asking as compare_asking
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_order
 from registration.services.events import process_due
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
 from registration.services.undo import release_refund, undo_refund
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import make_user, store
 from tests.registration.promise import Story, bad_days, cents, destinations, major, minor, power_cuts
 from tools.torture import calm

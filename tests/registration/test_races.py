@@ -12,7 +12,7 @@ from registration.models import Credit, Order, Refund
 from registration.services.errors import RefundError
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import make_conference, make_order, make_user
 from tests.registration.desk import card_order, refunds_at_stripe
 

@@ -15,7 +15,7 @@ from registration.services import sending
 from registration.services.errors import RefundError, RefundRefused, RefundUnconfirmed
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_open, resolve_refund
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import control, make_conference, stripe_post
 from tests.registration.desk import card_order, fault, refunds_at_stripe
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Payment, RefundPart
 from registration.services.history import record
 from registration.services.refund import RefundService
-from registration.services.verify import Ledger
+from registration.services.verification.run import Ledger
 from tests.registration.books import make_card_order, make_conference, make_order, make_refund, make_user
 from tests.registration.ledger import by_hand, findings, guards_off, refunded_order, verify
 

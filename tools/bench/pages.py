@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, URLPattern, reverse
 
-from dashboard.refund_filter import STATES
-from dashboard.tables import SORTS
+from dashboard.lists.tables import SORTS
+from dashboard.refunds.filter import STATES
 from dashboard.urls import urlpatterns
 from registration.models import (
     Credit,

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.db import connection
 
-from dashboard.export import COLUMNS
+from dashboard.lists.export import COLUMNS
 from tools.bench.clock import memory_mb
 from tools.bench.figures import Times
 

@@ -15,9 +15,9 @@ from django.utils import timezone
 from registration.models import Conference, Difference, Refund, RefundPart, StripeEvent
 from registration.models.refund import State
 from registration.services.approval import approve_refund, reject_refund
-from registration.services.compare import begin, carry_on, claim
-from registration.services.compare_asking import Asker
-from registration.services.compare_repair import repair_all
+from registration.services.comparison.asking import Asker
+from registration.services.comparison.repair import repair_all
+from registration.services.comparison.run import begin, carry_on, claim
 from registration.services.errors import RefundError
 from registration.services.events import process_due, replay
 from registration.services.resolve import resolve_open

@@ -13,7 +13,8 @@ def hurry() -> None:
     import stripe
 
     from registration import stripe_gateway
-    from registration.services import compare_asking, resolve, sending, undo
+    from registration.services import resolve, sending, undo
+    from registration.services.comparison import asking as compare_asking
 
     _set(stripe_gateway, "READ_SECONDS", READ_SECONDS)
     for kind in stripe.RequestsClient.__mro__:

@@ -8,8 +8,10 @@ from typing import Any
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
 from registration.models.refund import ACCEPTED, RESERVING, State
 from registration.money import to_minor_units
-from registration.services import verify_credits, verify_history, verify_orders
 from registration.services.settle import STRIPE_STATES
+from registration.services.verification import credits as verify_credits
+from registration.services.verification import history as verify_history
+from registration.services.verification import orders as verify_orders
 
 Wire = dict[str, Any]
 LIVE = ("pending", "requires_action", "succeeded")

@@ -204,7 +204,7 @@ class Lane:
 
     def audit(self) -> list[str]:
         """The whole ledger at the end."""
-        from registration.services.verify import Ledger
+        from registration.services.verification.run import Ledger
 
         found = [str(finding) for finding in Ledger().findings()]
         self.counts["differences"] += len(found)

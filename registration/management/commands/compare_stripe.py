@@ -12,9 +12,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from registration.comparison_words import in_one_line
 from registration.models import ComparisonRun, Conference, Difference
-from registration.services.compare import begin, carry_on, claim
-from registration.services.compare_asking import Asker
-from registration.services.compare_repair import repair
+from registration.services.comparison.asking import Asker
+from registration.services.comparison.repair import repair
+from registration.services.comparison.run import begin, carry_on, claim
 from registration.services.errors import RefundError
 from registration.stripe_gateway import StripeProblem
 

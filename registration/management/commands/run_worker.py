@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from registration.services.compare_nightly import begin_nightly, continue_due
+from registration.services.comparison.nightly import begin_nightly, continue_due
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_due
 from registration.services.events import process_due

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from registration.services.verify import CHUNK, Ledger
+from registration.services.verification.run import CHUNK, Ledger
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""What waits for somebody: the queues, Stripe's events and the comparison with Stripe."""

@@ -1,0 +1,1 @@
+"""The books: the trial balance, one account of it, and their files."""

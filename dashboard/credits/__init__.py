@@ -1,0 +1,1 @@
+"""Store credit: its look-up, its panels and its file."""

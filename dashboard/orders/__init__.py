@@ -1,0 +1,1 @@
+"""The orders list and the page of one order."""

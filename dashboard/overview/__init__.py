@@ -1,0 +1,1 @@
+"""The overview: its figures and plots."""

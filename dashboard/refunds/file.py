@@ -1,0 +1,70 @@
+"""Refunds as a file, with what finds them at Stripe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from dashboard.lists.export import as_text, told_csv
+from dashboard.names import attendee_email, attendee_name
+from dashboard.templatetags.desk import shown_state, state_label
+from registration.models import Conference, Refund, RefundPart
+from registration.said import why_refunded
+from registration.sentences import person
+
+REFUND_COLUMNS = (
+    *("refund", "requested", "order", "name", "email", "amount", "fee", "currency"),
+    *("state", "destination", "source", "stripe_reason"),
+    *("state_in_words", "destination_in_words", "source_in_words", "reason", "note"),
+    *("requested_by", "decided_by", "retry_of", "store_credits"),
+    *("stripe_refunds", "payment_intents", "charges", "references"),
+)
+"""Codes stand before their words; of a refund with several parts, ids stand beside each other."""
+BESIDE = " "
+
+
+def refunds_csv(refunds: QuerySet[Refund], conference: Conference) -> Iterator[str]:
+    """Write refunds as CSV in their order, some at a time, in the words of their pages."""
+    related = refunds.select_related("order__user", "requested_by", "decided_by", "retry_of")
+    return told_csv(REFUND_COLUMNS, related.prefetch_related("parts__payment", "credits"), _row, conference.zone)
+
+
+def refunds_file_name(conference: Conference) -> str:
+    """Name the file after its conference."""
+    # Translators: part of a file's name.
+    what = _("refunds")
+    return f"{conference.slug}-{what}.csv"
+
+
+def _row(refund: Refund) -> tuple[Any, ...]:
+    order, parts = refund.order, list(refund.parts.all())
+    payments = [part.payment for part in parts]
+    people = (person(who) if who else "" for who in (refund.requested_by, refund.decided_by))
+    return (
+        *(refund.number, refund.created_at, as_text(order.reference)),
+        *map(as_text, (attendee_name(order), attendee_email(order))),
+        *(refund.amount, refund.fee_amount, refund.currency),
+        *(refund.state, refund.destination, refund.source, refund.stripe_reason),
+        state_label(shown_state(refund), "refund"),
+        *(_way(refund), refund.get_source_display()),
+        *map(as_text, (why_refunded(refund), refund.note, *people)),
+        refund.retry_of.number if refund.retry_of else "",
+        BESIDE.join(credit.number for credit in refund.credits.all()),
+        _beside(part.stripe_refund_id for part in parts),
+        _beside(payment.stripe_payment_intent_id for payment in payments),
+        _beside(payment.stripe_charge_id for payment in payments),
+        _beside(part.trace_reference for part in parts),
+    )
+
+
+def _way(refund: Refund) -> str:
+    """Where it goes, in words; what goes back by a transfer alone was never sent the way that was asked for."""
+    is_by_hand = {part.channel for part in refund.parts.all()} == {RefundPart.Channel.MANUAL}
+    return _("By hand") if is_by_hand else str(refund.get_destination_display())
+
+
+def _beside(ids: Any) -> str:
+    return as_text(BESIDE.join(dict.fromkeys(filter(None, ids))))

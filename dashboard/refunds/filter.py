@@ -1,0 +1,164 @@
+"""What the list of refunds can be narrowed by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import Any
+
+import django_filters
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from dashboard.lists.counts import COUNT_CAP
+from dashboard.lists.filter import AmountFilter, ListFilter, choice_filter, day_filter
+from dashboard.lists.unread import NO_SUCH_WORDS
+from dashboard.templatetags.desk import person, state_label
+from registration.figures import TO_CREDIT
+from registration.models import Conference, Order, Refund, RefundPart, RefundReason
+from registration.models.refund import RESERVING, State
+from registration.order_search import AmongKeys
+from registration.said import reason_in_words
+
+Channel = RefundPart.Channel
+BY_HAND = "by_hand"
+STATES = (
+    *(State.AWAITING_APPROVAL, BY_HAND, State.UNCONFIRMED, State.REQUESTED, State.PENDING, State.REQUIRES_ACTION),
+    *(State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED),
+)
+"""Every state, and what somebody has to transfer: that is not at Stripe, although it is pending."""
+WAYS = {
+    "card": (_("Card"), Q(channel=Channel.STRIPE)),
+    "credit": (_("Store credit"), Q(channel__in=TO_CREDIT)),
+    "manual": (_("By hand"), Q(channel=Channel.MANUAL)),
+}
+EXTERNAL = "external"
+NOBODY = "nobody"
+TOLD = "stripe:"
+"""Before what Stripe was told, where the house gave no reason of its own."""
+NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
+
+
+class RefundFilter(ListFilter):
+    """Search and filters of the refunds, the same for the page, its counts and the export."""
+
+    q = django_filters.CharFilter(label=_("Search"), error_messages={"null_characters_not_allowed": NO_SUCH_WORDS})
+    state = choice_filter([], _("State"), method="in_state")
+    to = choice_filter(
+        [*((way, label) for way, (label, _parts) in WAYS.items()), (EXTERNAL, _("Made at Stripe"))],
+        _("Sent to"),
+        method="sent_to",
+        empty_label=_("Anywhere"),
+    )
+    reason = choice_filter([], _("Reason"), method="because_of", empty_label=_("Any reason"))
+    by = choice_filter([], _("Requested by"), empty_label=_("Anybody"))
+    since = day_filter(_("Requested from"))
+    until = day_filter(_("Requested until"))
+    least = AmountFilter(field_name="amount", lookup_expr="gte", label=_("Amount from"))
+    most = AmountFilter(field_name="amount", lookup_expr="lte", label=_("Amount to"))
+
+    def __init__(self, asked: Mapping[str, str], *args: Any, conference: Conference, **options: Any) -> None:
+        super().__init__(asked, *args, conference=conference, **options)
+        self._known: dict[str, list[int] | None] = {}
+
+    def offers(self, name: str) -> list[tuple[str, str]] | None:
+        """The states, the reasons of the conference and its people, in the reader's language."""
+        if name == "state":
+            return [(state, state_label(state, "refund")) for state in STATES]
+        if name == "reason":
+            labels = RefundReason.objects.filter(conference=self.conference).values_list("label", flat=True)
+            told = ((f"{TOLD}{code}", str(label)) for code, label in RefundReason.StripeReason.choices)
+            return [*((label, reason_in_words(label)) for label in labels), *told]
+        if name == "by":
+            members = get_user_model().objects.filter(memberships__conference=self.conference)
+            people = sorted(((str(user.pk), person(user)) for user in members), key=lambda each: each[1].casefold())
+            return [*people, (NOBODY, str(_("Nobody at this desk")))]
+        return None
+
+    def narrowed(self, queryset: QuerySet[Refund], without: Collection[str] = ()) -> QuerySet[Refund]:
+        """Leave those that were asked for; where few rows lead to them, by their keys, so that no list is walked."""
+        for name, rows in self._leads.items():
+            if name not in without:
+                keys = self._keys(name)
+                queryset = queryset.filter(Q(pk__in=rows) if keys is None else AmongKeys(keys))
+        return super().narrowed(queryset, {*without, *LEADING, *self._leads})
+
+    @property
+    def finds_few(self) -> bool:
+        """Whether something besides the state leaves so few that all of them can be counted."""
+        return any(self._keys(name) is not None for name in self._leads if name != "state")
+
+    @cached_property
+    def _leads(self) -> dict[str, QuerySet[Any]]:
+        """Rows that an index finds, as the keys of their refunds, by the filter that asks for them."""
+        asked = {name: self.read.get(name) for name in LEADING}
+        leads: dict[str, QuerySet[Any]] = {}
+        if asked["q"]:
+            leads["q"] = named(asked["q"])
+        if asked["by"]:
+            requested = Q(requested_by__isnull=True) if asked["by"] == NOBODY else Q(requested_by=asked["by"])
+            leads["by"] = Refund.objects.filter(requested).order_by().values_list("pk", flat=True)
+        if self.read.get("state") == BY_HAND:
+            leads["state"] = Refund.objects.filter(in_state(BY_HAND)).order_by().values_list("pk", flat=True)
+        if asked["since"] or asked["until"]:
+            leads["since"] = self._decided(asked["since"], asked["until"])
+        return leads
+
+    def _decided(self, since: Any, until: Any) -> QuerySet[Any]:
+        """By the days of their parts, which are written with them and found by day, as the overview counts them."""
+        parts: QuerySet[RefundPart] = RefundPart.objects.order_by()
+        parts = parts.filter(created_at__gte=self.start_of(since)) if since else parts
+        parts = parts.filter(created_at__lt=self.end_of(until)) if until else parts
+        return parts.values_list("refund_id", flat=True)
+
+    def _keys(self, name: str) -> list[int] | None:
+        """The refunds that a filter leads to, read once; None where they are more than are counted."""
+        if name not in self._known:
+            keys = list(self._leads[name][: COUNT_CAP + 1])
+            self._known[name] = sorted(set(keys)) if len(keys) <= COUNT_CAP else None
+        return self._known[name]
+
+    def in_state(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
+        """Keep those in one state, as the chips name it."""
+        return queryset.filter(in_state(value))
+
+    def sent_to(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
+        """Keep those of which some went one way, or that were made at Stripe."""
+        if value == EXTERNAL:
+            return queryset.filter(source=Refund.Source.EXTERNAL)
+        _label, went = WAYS[value]
+        return queryset.filter(Exists(RefundPart.objects.filter(went, refund=OuterRef("pk"))))
+
+    def because_of(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
+        """Keep those with a reason of the house, or with none and what Stripe was told."""
+        if value.startswith(TOLD):
+            return queryset.filter(reason="", stripe_reason=value.removeprefix(TOLD))
+        return queryset.filter(reason=value)
+
+
+LEADING = ("q", "by", "since", "until")
+"""Filters that an index leads from to refunds; both ends of a period do so together."""
+
+
+def in_state(state: str) -> Q:
+    """Refunds in one of ``STATES``."""
+    pending = RefundPart.objects.filter(refund=OuterRef("pk"), state=State.PENDING)
+    if state == BY_HAND:
+        # A refund is as its most urgent part is: one with a pending part is in one of these, and few ever are.
+        return Q(
+            Exists(pending.filter(channel=Channel.MANUAL)), state__in=[*RESERVING, State.PENDING, State.REQUIRES_ACTION]
+        )
+    at_stripe = Q(Exists(pending.exclude(channel=Channel.MANUAL))) if state == State.PENDING else Q()
+    return Q(at_stripe, state=state)
+
+
+def named(words: str) -> QuerySet[Any]:
+    """Those that a number, a Stripe id or an order's reference names; each is looked up by its own index."""
+    keys = list(RefundPart.objects.filter(stripe_refund_id=words).values_list("refund_id", flat=True))
+    if number := NUMBER.fullmatch(words):
+        keys.append(int(number[1]))
+    orders = Order.objects.filter(reference__in=(words, words.upper()))
+    asked = Q(pk__in=keys) | Q(order__in=list(orders.values_list("pk", flat=True)))
+    return Refund.objects.filter(asked).order_by().values_list("pk", flat=True)
