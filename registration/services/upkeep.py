@@ -8,8 +8,11 @@ from django.db import connection
 from django.utils import timezone
 
 EVERY = timedelta(hours=6)
-ROWS_SEEN = 1_000
-"""How many rows of an index are looked at, so that statistics take milliseconds whatever there is."""
+ROWS_SEEN = 50_000
+"""How many rows of an index are looked at, so that statistics take some 0.2 s whatever there is.
+
+With fewer, a conference of 100,000 orders passes for a small one, and a page of refunds is put together from all.
+"""
 
 _taken: dict[str, datetime] = {}
 """By database, when this process last did."""

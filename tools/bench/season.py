@@ -13,6 +13,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from registration.models import Conference, Credit, Membership, StripeEvent
+from registration.services.upkeep import ROWS_SEEN
 from tools.bench.books import Books
 from tools.bench.loading import bulk_load, write
 from tools.bench.moves import DAY, finish, issue, pay_card, pay_credit, price
@@ -60,6 +61,8 @@ def build(orders: int, *, now: datetime, progress: bool = False, long: int = 2_0
         _fill(books, orders, int(now.timestamp()), Progress(orders if progress else 0), long)
     # What PostgreSQL's autovacuum does by itself sooner or later, and the worker for SQLite.
     with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA analysis_limit = {ROWS_SEEN}")
         cursor.execute("ANALYZE")
     return Season(staff[0], conference, orders)
 
