@@ -19,6 +19,7 @@ from registration.refund_words import check_count
 from registration.said import DISPUTE_REASONS, dispute_in_words
 from registration.sentences import cause_in_words
 from registration.services import surplus
+from registration.services.settle import NOT_POSSIBLE
 
 Kind = OpenItem.Kind
 
@@ -75,9 +76,18 @@ def explanation(item: OpenItem) -> str:
         return comparison_words.told(facts.get("difference", ""), facts.get("ours", {}), facts.get("theirs", {}))
     if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == "taken_back":
         return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
+    if why := _why_not_sent(item):
+        return _("A refund of %(amount)s was not sent. %(why)s") % {"amount": amount_of(item), "why": why}
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     what = str(pattern) % _values(item) if pattern else str(item.get_kind_display())
     return " ".join([what, *map(surplus.in_words, going_back(item))])
+
+
+def _why_not_sent(item: OpenItem) -> str:
+    """Why a refund was not possible any more when its time had come; empty for an item about anything else."""
+    if item.kind != Kind.FAILED or item.facts.get("cause") != NOT_POSSIBLE or item.refund is None:
+        return ""
+    return str(item.refund.refusal)
 
 
 def going_back(item: OpenItem) -> list[Refund]:
@@ -103,6 +113,10 @@ def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
     if item.order is not None and going_back(item) and not surplus.left_for(item, item.order):
         return _("It settles itself once the money went back. What comes to nothing is offered here again.")
+    if _why_not_sent(item):
+        return _(
+            "Look at the order first. Send it again only if the attendee is still owed it, or say why they are not."
+        )
     if item.kind == Kind.PAID_LATE and item.order is not None and item.order.status in ENDED:
         return _("The order had ended, so this is owed back: send it back, or say why it stays.")
     if item.kind == Kind.EXTERNAL and item.refund_id is None and item.order_id is not None:

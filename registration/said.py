@@ -71,6 +71,9 @@ SENTENCES = {
     "did_not_arrive": gettext_noop("Not refundable: a payment of this order did not arrive after all."),
     "not_paid_in_full": gettext_noop("Not refundable: the order is not paid in full any more."),
     "refunded_meanwhile": gettext_noop("The same money was refunded at Stripe meanwhile."),
+    "surplus_gone": gettext_noop(
+        "What was paid too much is not there any more, so this would pay back the order itself."
+    ),
     # Why something was booked that nobody typed a reason for.
     "by_hand": gettext_noop("Credit note written by hand"),
     "rest_stays": gettext_noop("The rest of %(credit)s stays credit"),

@@ -22,7 +22,6 @@ from registration.services.open_items import close_items, open_item
 from registration.services.planner import PlannedPart, RefundPlan, status_after
 from registration.services.settle import settle_order
 from registration.services.still_possible import why_not_any_more
-from registration.services.surplus import why_surplus_is_gone
 from registration.services.undo import lock, send_refund
 
 APPROVE = "registration.approve_refund"
@@ -155,7 +154,7 @@ def check_again(order: Order, refund: Refund) -> None:
     Raises:
         RefundError: Saying why, and what to do.
     """
-    if why := why_not_any_more(order, refund) or why_surplus_is_gone(order, refund):
+    if why := why_not_any_more(order, refund):
         raise RefundError(_("%(why)s Reject this proposal.") % {"why": why})
 
 

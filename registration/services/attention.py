@@ -20,6 +20,7 @@ from registration.services.limits import WITHOUT_LIMIT
 from registration.services.open_items import close_items, resolve_item
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.retries import most_to_try
 from registration.services.surplus import left_for
 from registration.services.twice import went_back_twice
 
@@ -94,8 +95,8 @@ def send_back(item: OpenItem, *, staff_user: Any, amount_seen: Decimal | None = 
             % {"now": format_money(amount, item.order.currency)}
         )
     name = f"item-{item.pk}-"
-    over = item.order.refunds.filter(nonce__startswith=name, state__in=OVER).order_by("pk")
-    nonce = f"{name}{item.payment.refunded_amount}-{over.count()}"
+    over = list(item.order.refunds.filter(nonce__startswith=name, state__in=OVER).order_by("pk"))
+    nonce = f"{name}{item.payment.refunded_amount}-{len(over)}"
     with suppress(RefundProposed):
         RefundService.create_refund(
             item.order,
@@ -104,12 +105,21 @@ def send_back(item: OpenItem, *, staff_user: Any, amount_seen: Decimal | None = 
             staff_user=staff_user,
             internal_reason=say("after_end"),
             nonce=nonce,
-            retry_of=over.exclude(state=State.REJECTED).last(),
+            retry_of=_to_try_again(over, amount),
             after_end=True,
             propose=True,
             for_item=item,
         )
     return Refund.objects.get(nonce=nonce)
+
+
+def _to_try_again(over: list[Refund], amount: Decimal) -> Refund | None:
+    """The newest of those that came to nothing of which ``amount`` is left to try.
+
+    None when others took it on themselves: what is left of the payment then came back of another refund.
+    """
+    failed = (refund for refund in reversed(over) if refund.state != State.REJECTED)
+    return next((each for each in failed if (most := most_to_try(each)) is None or amount <= most), None)
 
 
 def check_now(item: OpenItem) -> OpenItem:

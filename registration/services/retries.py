@@ -19,6 +19,7 @@ from registration.money import ZERO, format_money
 from registration.said import Said, say
 from registration.services.errors import RefundError
 from registration.services.open_items import open_item
+from registration.services.surplus import why_beyond_surplus
 
 Kind = OpenItem.Kind
 GAVE_WAY = "taken_back"
@@ -26,7 +27,7 @@ GAVE_WAY = "taken_back"
 
 
 def check_retry(order: Order, failed: Refund | None, amount: Decimal) -> None:
-    """Refuse to try again what did not fail, or what another retry has sent or is about to send.
+    """Refuse to try again what did not fail, what another retry has or is about to send, or a surplus that is gone.
 
     Args:
         order: Locked by the caller.
@@ -46,6 +47,8 @@ def check_retry(order: Order, failed: Refund | None, amount: Decimal) -> None:
     alive = _alive(family)
     if alive and amount > (left := _left_of(family)):
         raise RefundError(_why_not_again(failed, alive[-1], left))
+    if beyond := why_beyond_surplus(order, family, amount):
+        raise RefundError(str(beyond))
 
 
 def was_tried_again(failed: Refund) -> bool:

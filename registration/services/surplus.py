@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
 from registration.json_rows import fetched
-from registration.models import OpenItem, Order, Payment, Refund
+from registration.models import HistoryEntry, OpenItem, Order, Payment, Refund
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_money
+from registration.said import Said, say
 from registration.services.errors import RefundError
 
 Kind = OpenItem.Kind
@@ -98,21 +99,22 @@ def check_for_item(
         )
 
 
-def why_surplus_is_gone(order: Order, refund: Refund) -> str:
-    """Why a refund that waits would pay back more than the surplus it was proposed for; empty while it would not.
+def why_beyond_surplus(order: Order, family: Collection[Refund], amount: Decimal = ZERO) -> Said | None:
+    """Why refunds made for a surplus would pay back more than that; ``None`` while they would not.
 
-    Its own sum is reserved, so while that comes out of the surplus the total can still go back beside it. A refund
-    decided since, or made at Stripe, may have taken the surplus first.
+    A refund decided since, one made at Stripe or a higher total may have taken the surplus. Of an order that went back
+    whole, everything is owed back.
 
     Args:
-        order: Locked by the caller.
-        refund: One that nothing was sent of.
+        order: Locked by the caller when it acts on the answer.
+        family: The refund in question and all that tried the same money; what waits has its own sum reserved.
+        amount: What would go out beside that, in the order's currency.
     """
+    if order.status == Order.Status.REFUNDED or order.refundable_amount - amount >= order.total:
+        return None
     # The item itself names only the last of several refunds.
-    is_for_surplus = refund.history.filter(facts__for_kind=Kind.OVERPAID).exists()
-    if not is_for_surplus or order.refundable_amount >= order.total:
-        return ""
-    return _("Other refunds took what was paid too much since, so this would pay back the order itself.")
+    is_for_surplus = HistoryEntry.objects.filter(order=order, refund__in=family, facts__for_kind=Kind.OVERPAID)
+    return say("surplus_gone") if is_for_surplus.exists() else None
 
 
 def item_of(refund: Refund) -> OpenItem | None:

@@ -16,6 +16,7 @@ from registration.services.late_payments import apply_intent
 from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
+from registration.services.undo import undo_refund
 from registration.stripe_gateway import gateway_for
 from tests.registration.books import assert_books_agree, control, make_user
 from tests.registration.desk import add_card_payment, card_order, fault, pay_at_stripe, refunds_at_stripe
@@ -235,6 +236,27 @@ def test_another_card_does_not_stand_in_for_a_disputed_one(sandbox: "SandboxServ
 
     assert not Refund.objects.exists()
     assert refunds_at_stripe(sandbox, Order.objects.get()) == []
+
+
+@pytest.mark.trap(5, 30)
+def test_what_is_left_is_sent_back_though_a_failure_before_was_tried_again_whole(
+    sandbox: "SandboxServer", late: OpenItem
+) -> None:
+    order = Order.objects.get()
+    late_alone: dict[str, Any] = {"destination": CARD, "after_end": True, "payment": late.payment}
+    with pytest.raises(RefundHeld) as held:
+        RefundService.create_refund(order, amount=Decimal("30.00"), hold_seconds=60, **late_alone)
+    with fault(sandbox, "server_error_saved"), pytest.raises(RefundRefused) as refused:
+        send_back(OpenItem.objects.get(pk=late.pk), staff_user=None)
+    RefundService.create_refund(order, amount=Decimal("20.00"), retry_of=refused.value.refund, **late_alone)
+    undo_refund(held.value.refund, staff_user=make_user("grace"))
+
+    rest = send_back(OpenItem.objects.get(pk=late.pk), staff_user=None, amount_seen=Decimal("30.00"))
+
+    assert (rest.state, rest.amount, rest.retry_of) == (State.SUCCEEDED, Decimal("30.00"), None)
+    assert sum(r["amount"] for r in refunds_at_stripe(sandbox, order)) == 15_000
+    assert not OpenItem.objects.unresolved().exists()
+    assert_books_agree()
 
 
 @pytest.mark.trap(7, 30)
