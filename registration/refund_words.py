@@ -39,7 +39,7 @@ def steps(refund: Refund) -> list[Step]:
     requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
     if not parts and state == State.REQUESTED:
         return [requested]
-    if waits_for_a_hand(refund) and not parts:
+    if state == State.AWAITING_TRANSFER and not parts:
         return [requested, Step(_("Pay back by hand"), None, "now")]
     if not parts:
         return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
@@ -47,10 +47,13 @@ def steps(refund: Refund) -> list[Step]:
         return [requested, Step(str(State(state).label), settled, "failed")]
     if state == State.UNCONFIRMED:
         return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
-    at_stripe = "now" if state in (State.PENDING, State.REQUIRES_ACTION) else "done"
+    is_there = any(part.state in (State.PENDING, State.REQUIRES_ACTION) for part in parts)
+    at_stripe = "todo" if state == State.REQUESTED else "now" if is_there else "done"
+    transfer = [Step(_("Pay back by hand"), None, "now")] if state == State.AWAITING_TRANSFER else []
     return [
         requested,
-        Step(_("At Stripe"), sent, "todo" if state == State.REQUESTED else at_stripe),
+        Step(_("At Stripe"), sent, at_stripe),
+        *transfer,
         Step(
             _("Succeeded"),
             settled if state == State.SUCCEEDED else None,
@@ -76,12 +79,6 @@ def came_back(refund: Refund) -> bool:
     return refund.state == State.FAILED and any(part.accepted_at for part in refund.parts.all())
 
 
-def waits_for_a_hand(refund: Refund) -> bool:
-    """Whether nothing but a transfer by hand is missing. Reads ``refund.parts``."""
-    moving = [part for part in refund.parts.all() if part.state not in (State.SUCCEEDED, *OVER)]
-    return bool(moving) and all(part.channel == Channel.MANUAL and part.state == State.PENDING for part in moving)
-
-
 QUICK_CHECKS = 8
 """After so many checks the pauses between them have grown to an hour."""
 AWAITED_DAYS = 14
@@ -91,6 +88,7 @@ HOLDERS = {
     State.AWAITING_APPROVAL: gettext_lazy("The conference has the money until a second person approves."),
     State.REQUESTED: gettext_lazy("The conference still has the money; it is about to be sent."),
     State.UNCONFIRMED: gettext_lazy("Being verified with Stripe; do not send again."),
+    State.AWAITING_TRANSFER: gettext_lazy("The conference still has the money; pay it back by hand."),
     State.PENDING: gettext_lazy("Stripe has the money and will pass it to the bank."),
     State.REQUIRES_ACTION: gettext_lazy("Stripe has the money; the attendee must act on its email."),
     State.SUCCEEDED: gettext_lazy("Sent to the attendee's bank; it shows in 5 to 10 business days."),
@@ -115,8 +113,6 @@ def _who_has(part: RefundPart) -> str:
         return _("Paid back by hand.")
     if part.channel == Channel.MANUAL and part.state == State.REQUESTED:
         return _("The conference still has the money. Do not pay it yet: this can still be undone.")
-    if part.channel == Channel.MANUAL and part.state == State.PENDING:
-        return _("The conference still has the money; pay it back by hand.")
     if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
         return _("The conference still has the money; Stripe sends it once its balance is topped up.")
     return str(HOLDERS[State(part.state)])

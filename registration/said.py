@@ -36,6 +36,7 @@ SENTENCES = {
     "matched": gettext_noop("Matched to %(order)s."),
     "tried_again": gettext_noop("Tried again as %(number)s"),
     "arrived_after_all": gettext_noop("It arrived after all, as %(number)s"),
+    "called_off": gettext_noop("The transfer was called off; nothing was paid"),
     "paid_by_hand": gettext_noop("Paid by hand, reference %(reference)s"),
     "paid_by_hand_as": gettext_noop("Paid by hand as %(number)s"),
     "agrees": gettext_noop("Stripe and the books agree again."),

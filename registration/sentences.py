@@ -92,6 +92,9 @@ BECAME = {
     State.CANCELED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; it was cancelled"),
 }
 """What a decision reads as while its refund is not there, or when it came to nothing."""
+BECAME[State.AWAITING_TRANSFER] = gettext_lazy(
+    "%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; the transfer is still to be made"
+)
 BECAME |= dict.fromkeys((State.PENDING, State.REQUIRES_ACTION), BECAME[State.REQUESTED])
 HELD = gettext_lazy("%(who)s is about to refund %(amount)s of %(total)s %(to)s, %(left)s left")
 
@@ -204,7 +207,10 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
         gettext_noop("%(who)s paid %(amount)s back by hand"),
     ),
     "refund_part_failed": _failed,
-    "refund_part_canceled": _moved(gettext_noop("%(amount)s to %(instrument)s was cancelled")),
+    "refund_part_canceled": _arrives(
+        gettext_noop("%(amount)s to %(instrument)s was cancelled"),
+        gettext_noop("%(who)s called off the transfer of %(amount)s"),
+    ),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
     "refund_written_off": _moved(gettext_noop("%(who)s wrote off %(amount)s that went back twice: %(reason)s")),

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from dashboard.demo.purchases import Purchases
 from registration.models import Conference, Credit, CreditEntry, Order, Payment, Refund, RefundPart
-from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY
+from registration.models.refund import ACCEPTED, NOTED, OVER, RESERVING, UNDECIDED, URGENCY
 from registration.money import ZERO, to_minor_units
 from registration.services.decide import card_fact
 
@@ -179,15 +179,15 @@ class Ledger(Purchases):
 
     def _issue_notes(self, refund: Refund, parts: Sequence[RefundPart], shares: Sequence[Share], at: datetime) -> None:
         """Write the credit notes as the service does once every part was decided."""
-        if refund.source == Refund.Source.EXTERNAL or any(part.state in RESERVING for part in parts):
+        if refund.source == Refund.Source.EXTERNAL or any(part.state in UNDECIDED for part in parts):
             return
-        accepted = [part for part in parts if part.state in ACCEPTED]
+        decided = [part for part in parts if part.state in NOTED]
         failed_late = any(share.was in ACCEPTED and share.state in OVER for share in shares)
-        to_credit = _sum(accepted, Channel.STORE_CREDIT)
-        back = _sum(accepted, Channel.STRIPE, Channel.MANUAL)
+        to_credit = _sum(decided, Channel.STORE_CREDIT)
+        back = _sum(decided, Channel.STRIPE, Channel.MANUAL)
         if to_credit:
             credit = self._note(refund, to_credit, at, Credit.Status.AVAILABLE)
-            for part in accepted:
+            for part in decided:
                 if part.channel == Channel.STORE_CREDIT:
                     part.credit = credit
         if refund.destination == Destination.CARD_AND_CREDIT and (back or failed_late):

@@ -217,7 +217,7 @@ def transfer_to_do(shop: Shop) -> None:
     """Paid by bank transfer; somebody has to send it back by hand."""
     order, payment = _by_transfer(shop, 22)
     at = shop.ledger.now - 2 * DAY
-    share = Share(payment, shop.fraction(order.total, 0.5), State.PENDING)
+    share = Share(payment, shop.fraction(order.total, 0.5), State.AWAITING_TRANSFER)
     refund = shop.ledger.refund(order, [share], at, by=shop.staff["finance"])
     part = shop.ledger.parts[-1]
     facts: dict[str, Any] = {"amount": part.amount}

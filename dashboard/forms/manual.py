@@ -14,6 +14,7 @@ class ManualForm(forms.Form):
     reference = forms.CharField(
         max_length=100,
         label=_("Reference of the transfer"),
+        help_text=_("It counts as refunded, and is booked, from the moment you record it."),
         error_messages={"required": _("Enter the reference of the transfer.")},
     )
 

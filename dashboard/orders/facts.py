@@ -16,7 +16,7 @@ from dashboard.addresses import order_address
 from dashboard.refunds.held import seconds_left
 from registration.json_rows import fetched
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import ACCEPTED
+from registration.models.refund import ACCEPTED, RESERVING, State
 from registration.money import ZERO, format_amount
 from registration.refund_words import check_count
 from registration.services.approval import APPROVE
@@ -25,7 +25,7 @@ from registration.services.planner import is_complimentary
 BAR_WIDTH = 100
 SPLIT_WIDTH = 1000
 SPLIT_GAP = 3
-UNDER_WAY = (Refund.State.AWAITING_APPROVAL, Refund.State.REQUESTED, Refund.State.PENDING, Refund.State.REQUIRES_ACTION)
+UNDER_WAY = tuple(state for state in (*RESERVING, *ACCEPTED) if state not in (State.UNCONFIRMED, State.SUCCEEDED))
 
 
 @dataclass(frozen=True)

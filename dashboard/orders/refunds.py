@@ -48,7 +48,6 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
     parts = list(refund.parts.all())
     places = dict.fromkeys(_place(part, payments) for part in parts)
     reason = why_refunded(refund)
-    waits = refund.state in (State.UNCONFIRMED, State.PENDING, State.REQUESTED, State.REQUIRES_ACTION)
     return RefundEntry(
         refund=refund,
         amount=format_money(refund.amount, refund.currency),
@@ -62,12 +61,15 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         is_waiting=refund.state == State.AWAITING_APPROVAL,
         undo=undo_of(refund) if refund.is_held else None,
         decided=_decided(refund),
-        can_check=waits and not refund.is_held and any(part.channel == RefundPart.Channel.STRIPE for part in parts),
-        by_hand=[p for p in parts if p.channel == RefundPart.Channel.MANUAL and p.state not in _SETTLED],
+        can_check=not refund.is_held and any(_may_stripe_know(part) for part in parts),
+        by_hand=[part for part in parts if part.state == State.AWAITING_TRANSFER],
     )
 
 
-_SETTLED = (State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED)
+def _may_stripe_know(part: RefundPart) -> bool:
+    """Whether Stripe may know more of it than is known here."""
+    awaited = (State.REQUESTED, State.UNCONFIRMED, State.PENDING, State.REQUIRES_ACTION)
+    return part.channel == RefundPart.Channel.STRIPE and part.state in awaited
 
 
 def _place(part: RefundPart, payments: dict[int, Payment]) -> str:

@@ -18,17 +18,16 @@ from dashboard.lists.unread import NO_SUCH_WORDS
 from dashboard.templatetags.desk import person, state_label
 from registration.figures import TO_CREDIT
 from registration.models import Conference, Order, Refund, RefundPart, RefundReason
-from registration.models.refund import RESERVING, State
+from registration.models.refund import State
 from registration.order_search import AmongKeys
 from registration.said import reason_in_words
 
 Channel = RefundPart.Channel
-BY_HAND = "by_hand"
 STATES = (
-    *(State.AWAITING_APPROVAL, BY_HAND, State.UNCONFIRMED, State.REQUESTED, State.PENDING, State.REQUIRES_ACTION),
-    *(State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED),
+    *(State.AWAITING_APPROVAL, State.AWAITING_TRANSFER, State.UNCONFIRMED, State.REQUESTED),
+    *(State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED),
 )
-"""Every state, and what somebody has to transfer: that is not at Stripe, although it is pending."""
+"""Every state: first what waits for somebody here."""
 WAYS = {
     "card": (_("Card"), Q(channel=Channel.STRIPE)),
     "credit": (_("Store credit"), Q(channel__in=TO_CREDIT)),
@@ -45,7 +44,7 @@ class RefundFilter(ListFilter):
     """Search and filters of the refunds, the same for the page, its counts and the export."""
 
     q = django_filters.CharFilter(label=_("Search"), error_messages={"null_characters_not_allowed": NO_SUCH_WORDS})
-    state = choice_filter([], _("State"), method="in_state")
+    state = choice_filter([], _("State"))
     to = choice_filter(
         [*((way, label) for way, (label, _parts) in WAYS.items()), (EXTERNAL, _("Made at Stripe"))],
         _("Sent to"),
@@ -87,8 +86,8 @@ class RefundFilter(ListFilter):
 
     @property
     def finds_few(self) -> bool:
-        """Whether something besides the state leaves so few that all of them can be counted."""
-        return any(self._keys(name) is not None for name in self._leads if name != "state")
+        """Whether something leaves so few that all of them can be counted."""
+        return any(self._keys(name) is not None for name in self._leads)
 
     @cached_property
     def _leads(self) -> dict[str, QuerySet[Any]]:
@@ -100,8 +99,6 @@ class RefundFilter(ListFilter):
         if asked["by"]:
             requested = Q(requested_by__isnull=True) if asked["by"] == NOBODY else Q(requested_by=asked["by"])
             leads["by"] = Refund.objects.filter(requested).order_by().values_list("pk", flat=True)
-        if self.read.get("state") == BY_HAND:
-            leads["state"] = Refund.objects.filter(in_state(BY_HAND)).order_by().values_list("pk", flat=True)
         if asked["since"] or asked["until"]:
             leads["since"] = self._decided(asked["since"], asked["until"])
         return leads
@@ -120,10 +117,6 @@ class RefundFilter(ListFilter):
             self._known[name] = sorted(set(keys)) if len(keys) <= COUNT_CAP else None
         return self._known[name]
 
-    def in_state(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
-        """Keep those in one state, as the chips name it."""
-        return queryset.filter(in_state(value))
-
     def sent_to(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
         """Keep those of which some went one way, or that were made at Stripe."""
         if value == EXTERNAL:
@@ -140,18 +133,6 @@ class RefundFilter(ListFilter):
 
 LEADING = ("q", "by", "since", "until")
 """Filters that an index leads from to refunds; both ends of a period do so together."""
-
-
-def in_state(state: str) -> Q:
-    """Refunds in one of ``STATES``."""
-    pending = RefundPart.objects.filter(refund=OuterRef("pk"), state=State.PENDING)
-    if state == BY_HAND:
-        # A refund is as its most urgent part is: one with a pending part is in one of these, and few ever are.
-        return Q(
-            Exists(pending.filter(channel=Channel.MANUAL)), state__in=[*RESERVING, State.PENDING, State.REQUIRES_ACTION]
-        )
-    at_stripe = Q(Exists(pending.exclude(channel=Channel.MANUAL))) if state == State.PENDING else Q()
-    return Q(at_stripe, state=state)
 
 
 def named(words: str) -> QuerySet[Any]:

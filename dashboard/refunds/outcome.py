@@ -18,7 +18,7 @@ from dashboard.orders.rows import row_for
 from dashboard.refunds.held import Held, held, remember
 from dashboard.refunds.panel import money, where
 from registration.models import Order, Refund, RefundPart
-from registration.models.refund import OVER, RESERVING, State
+from registration.models.refund import OVER, UNDECIDED, State
 from registration.refund_words import came_back, ended_because
 
 Channel = RefundPart.Channel
@@ -37,7 +37,7 @@ def answer_with_outcome(request: HttpRequest, refund: Refund, *, repeated: bool 
         remember(request, refund)
     if not is_htmx(request):
         _tell(request, refund, repeated=repeated)
-        sent = refund.state not in (*RESERVING, *OVER)
+        sent = refund.state not in (*UNDECIDED, *OVER)
         return redirect(_card_url(refund) if sent else reverse("refund_detail", args=[refund.pk]))
     if is_verifying(refund) or refund.state == State.FAILED:
         return _result(request, refund)
@@ -156,7 +156,7 @@ def _tell(request: HttpRequest, refund: Refund, *, repeated: bool) -> None:
         return  # Its own toast counts the seconds.
     if refund.state == State.AWAITING_APPROVAL:
         messages.info(request, f"{proposed_title(refund)}\n{proposed_text(refund)}")
-    elif refund.state in RESERVING:
+    elif refund.state in UNDECIDED:
         messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
     elif refund.state in (State.REJECTED, State.CANCELED):
         messages.info(request, f"{ended_title(refund)}\n{refused_text(refund)}")

@@ -125,7 +125,7 @@ def _can_be_undone(parts: list[RefundPart]) -> bool:
 
 
 def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[str, Any]:
-    waits = part.channel == RefundPart.Channel.MANUAL and part.state == State.PENDING and may_act
+    waits = part.state == State.AWAITING_TRANSFER and may_act
     same = manual is not None and manual.part.pk == part.pk
     form = (manual if same else ManualForm(part=part)) if waits or same else None
     facts = [
@@ -151,7 +151,9 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[st
 
 
 def _waits(part: RefundPart) -> bool:
-    """Whether it waits for the attendee at Stripe, the only time it can be cancelled."""
+    """Whether it waits for the attendee at Stripe or for a transfer, the only times it can be cancelled."""
+    if part.state == State.AWAITING_TRANSFER:
+        return True
     return part.state == State.REQUIRES_ACTION and bool(part.stripe_refund_id)
 
 

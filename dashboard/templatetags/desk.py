@@ -15,9 +15,6 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.live import mark_now
 from dashboard.names import initials_of
-from registration.models import Refund, RefundPart
-from registration.models.refund import State
-from registration.refund_words import waits_for_a_hand
 
 register = template.Library()
 
@@ -43,7 +40,7 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "requested": ("gray", "clock", _("Requested")),
         "unconfirmed": ("amber", "question-mark-circle", _("Being verified")),
         "pending": ("blue", "arrow-path", _("Pending at Stripe")),
-        "by_hand": ("amber", "building-library", _("Pay back by hand")),
+        "awaiting_transfer": ("amber", "building-library", _("Pay back by hand")),
         "requires_action": ("amber", "envelope", _("Needs the attendee")),
         "succeeded": ("green", "check", _("Succeeded")),
         "failed": ("red", "x-circle", _("Failed")),
@@ -116,19 +113,6 @@ def _usual_badge(kind: str, state: str, large: bool, _language: str | None) -> S
 def state_label(state: str, kind: str) -> str:
     """Return the words of a state, for a sentence or a preview: ``{{ order.status|state_label:"order" }}``."""
     return str(look_of(kind, state)[2])
-
-
-@register.filter
-def shown_state(refund: Refund) -> str:
-    """Return the state of a refund as its badge names it: what waits for a transfer by hand is not at Stripe."""
-    return "by_hand" if waits_for_a_hand(refund) else str(refund.state)
-
-
-@register.filter
-def shown_part_state(part: RefundPart) -> str:
-    """Return the state of one part as its badge names it."""
-    by_hand = part.channel == RefundPart.Channel.MANUAL and part.state == State.PENDING
-    return "by_hand" if by_hand else str(part.state)
 
 
 @register.filter

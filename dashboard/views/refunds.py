@@ -38,12 +38,12 @@ from dashboard.refunds.panel import panel_context, preview_context
 from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
-from registration.models.refund import OVER, RESERVING
+from registration.models.refund import OVER, UNDECIDED
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
 from registration.services.decide import changed_since
 from registration.services.errors import RefundError, RefundOutcome, StaleBalance
-from registration.services.manual import confirm_manual
+from registration.services.manual import call_off_transfer, confirm_manual
 from registration.services.refund import RefundService
 from registration.services.resolve import resolve_refund
 from registration.services.retries import failed_before, left_to_try
@@ -176,7 +176,7 @@ def refund_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask Stripe now what became of a refund."""
     refund = resolve_refund(get_refund_or_404(request, pk))
-    if refund.state in RESERVING:
+    if refund.state in UNDECIDED:
         messages.warning(request, f"{verifying_title(refund)}\n{verifying_text(refund)}")
     else:
         level = messages.ERROR if refund.state in OVER else messages.SUCCESS
@@ -188,11 +188,12 @@ def refund_check(request: HttpRequest, pk: int) -> HttpResponse:
 @requires("registration.refund_order")
 @require_POST
 def part_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancel at Stripe what waits for the attendee."""
+    """Cancel at Stripe what waits for the attendee, or call off what waits for a transfer."""
     parts = RefundPart.objects.filter(refund__order__in=_orders(request)).select_related("refund")
     part = get_object_or_404(parts, pk=pk)
+    cancel = call_off_transfer if part.channel == RefundPart.Channel.MANUAL else cancel_waiting
     try:
-        cancel_waiting(part, staff_user=request.user)
+        cancel(part, staff_user=request.user)
     except RefundError as error:
         messages.error(request, error.sentence)
     else:

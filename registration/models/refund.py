@@ -18,11 +18,15 @@ from registration.models.payment import Payment
 
 
 class State(models.TextChoices):
-    """Where a refund or a part of one stands; the table is in ``money.md``."""
+    """Where a refund or a part of one stands.
+
+    What somebody has to transfer by hand has a state of its own: all is decided and nothing has left yet.
+    """
 
     AWAITING_APPROVAL = "awaiting_approval", _("Waiting for approval")
     REQUESTED = "requested", _("Requested")
     UNCONFIRMED = "unconfirmed", _("Being verified")
+    AWAITING_TRANSFER = "awaiting_transfer", _("Pay back by hand")
     PENDING = "pending", _("Pending at Stripe")
     REQUIRES_ACTION = "requires_action", _("Needs the attendee")
     SUCCEEDED = "succeeded", _("Succeeded")
@@ -31,12 +35,19 @@ class State(models.TextChoices):
     REJECTED = "rejected", _("Rejected")
 
 
-RESERVING = (State.AWAITING_APPROVAL, State.REQUESTED, State.UNCONFIRMED)
+UNDECIDED = (State.AWAITING_APPROVAL, State.REQUESTED, State.UNCONFIRMED)
+"""Whether it goes out is still for a person or for Stripe to say."""
+RESERVING = (*UNDECIDED, State.AWAITING_TRANSFER)
+"""It has not left, and its sum can go nowhere else."""
 ACCEPTED = (State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED)
+"""It has left, and counts as refunded."""
+NOTED = (State.AWAITING_TRANSFER, *ACCEPTED)
+"""It is decided for good: a credit note records it."""
 OVER = (State.FAILED, State.CANCELED, State.REJECTED)
 NEXT_STATES: dict[str, frozenset[str]] = {
     State.AWAITING_APPROVAL: frozenset((State.REQUESTED, State.REJECTED)),
-    State.REQUESTED: frozenset((State.UNCONFIRMED, *ACCEPTED, State.FAILED, State.CANCELED)),
+    State.REQUESTED: frozenset((State.UNCONFIRMED, *NOTED, State.FAILED, State.CANCELED)),
+    State.AWAITING_TRANSFER: frozenset((State.SUCCEEDED, State.CANCELED)),
     State.UNCONFIRMED: frozenset((*ACCEPTED, State.FAILED, State.CANCELED)),
     State.PENDING: frozenset((State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED, State.CANCELED)),
     State.REQUIRES_ACTION: frozenset((State.PENDING, State.SUCCEEDED, State.FAILED, State.CANCELED)),
@@ -49,6 +60,7 @@ URGENCY = (
     State.UNCONFIRMED,
     State.REQUESTED,
     State.AWAITING_APPROVAL,
+    State.AWAITING_TRANSFER,
     State.REQUIRES_ACTION,
     State.PENDING,
     State.SUCCEEDED,

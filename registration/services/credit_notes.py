@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Refund, RefundPart
-from registration.models.refund import ACCEPTED
+from registration.models.refund import NOTED
 from registration.money import ZERO
 from registration.said import Sentence, say
 from registration.services.history import record
@@ -26,17 +26,17 @@ def new_expiry(conference: Conference) -> datetime | None:
     return timezone.now() + timedelta(days=days) if days else None
 
 
-def issue_credit_notes(order: Order, refund: Refund, accepted: Sequence[RefundPart]) -> None:
+def issue_credit_notes(order: Order, refund: Refund, decided: Sequence[RefundPart]) -> None:
     """Write the credit notes of a refund once every part of it was decided; a second call changes nothing."""
     gone_back = RefundPart.objects.filter(refund=refund, channel=Channel.CREDIT_RETURN, credit__isnull=False)
     noted = refund.credits.exclude(pk__in=gone_back.values("credit"))
     if refund.source == Refund.Source.EXTERNAL or noted.exists():
         return
-    sent_back = _sum(accepted, Channel.STRIPE, Channel.MANUAL)
-    to_credit = _sum(accepted, Channel.STORE_CREDIT)
+    sent_back = _sum(decided, Channel.STRIPE, Channel.MANUAL)
+    to_credit = _sum(decided, Channel.STORE_CREDIT)
     if to_credit:
         credit = _note(order, refund, to_credit, Credit.Status.AVAILABLE, Credit.Kind.REFUND)
-        for part in accepted:
+        for part in decided:
             if part.channel == Channel.STORE_CREDIT:
                 part.credit = credit
                 part.save(update_fields=["credit"])
@@ -127,9 +127,9 @@ def restore(
 
 
 def withdraw_credit_notes(order: Order, part: RefundPart) -> None:
-    """A part failed after it was accepted: take back what came with it, or open an item for what was spent."""
+    """A part failed after it was noted: take back what came with it, or open an item for what was spent."""
     refund = part.refund
-    still_out = refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=ACCEPTED).exists()
+    still_out = refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=NOTED).exists()
     for credit in refund.credits.select_for_update(no_key=True).order_by("pk"):
         if credit.status == Credit.Status.PAID_OUT and not still_out:
             credit.status = Credit.Status.VOIDED

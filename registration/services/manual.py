@@ -1,4 +1,4 @@
-"""Parts that somebody pays back by hand, ticked off with a reference."""
+"""Parts that somebody pays back by hand: ticked off with a reference, or called off before that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from registration.models import OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
-from registration.said import say
+from registration.said import Sentence, say
 from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, why_above_limit
@@ -19,13 +19,15 @@ from registration.services.open_items import close_items
 from registration.services.retries import check_retry, close_failures
 from registration.services.settle import move_part, settle_order, settle_refund
 
+WAITING = (State.AWAITING_TRANSFER,)
+
 
 @transaction.atomic
 def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> RefundPart:
     """Record that a manual transfer was made.
 
     Args:
-        part: A MANUAL part that is pending; only its key is trusted.
+        part: A part that awaits its transfer; only its key is trusted.
         reference: What finds the transfer again at the bank.
         staff_user: Who made it.
 
@@ -36,20 +38,40 @@ def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> Refu
     if not reference:
         raise RefundError(_("Enter the reference of the transfer."))
     fresh = RefundPart.objects.select_related("refund__order__conference").get(pk=part.pk)
-    moved = fresh.channel == RefundPart.Channel.MANUAL and move_part(
-        fresh, State.SUCCEEDED, actor=staff_user, trace_reference=reference[:100]
-    )
+    facts = {"trace_reference": reference[:100]}
+    moved = move_part(fresh, State.SUCCEEDED, actor=staff_user, only_from=WAITING, **facts)
+    return _settled(fresh, moved, say("paid_by_hand", reference=reference[:200]), staff_user)
+
+
+@transaction.atomic
+def call_off_transfer(part: RefundPart, *, staff_user: Any) -> RefundPart:
+    """Decide that a transfer is not made after all: nothing has left, and its sum can be refunded again.
+
+    Args:
+        part: A part that awaits its transfer; only its key is trusted.
+        staff_user: Who decided it.
+
+    Raises:
+        RefundError: Nothing of this part waits for a transfer, for a colleague was first.
+    """
+    fresh = RefundPart.objects.select_related("refund__order__conference").get(pk=part.pk)
+    moved = move_part(fresh, State.CANCELED, actor=staff_user, only_from=WAITING)
+    return _settled(fresh, moved, say("called_off"), staff_user)
+
+
+def _settled(part: RefundPart, moved: bool, resolution: Sentence, staff_user: Any) -> RefundPart:
+    """The part as it then stands, its item closed."""
     if not moved:
         raise RefundError(_("Nothing here waits for a transfer."))
     close_items(
         OpenItem.Kind.MANUAL_TRANSFER,
         f"part:{part.pk}",
-        conference=fresh.refund.order.conference,
-        resolution=say("paid_by_hand", reference=reference[:200]),
+        conference=part.refund.order.conference,
+        resolution=resolution,
         staff_user=staff_user,
     )
-    fresh.refresh_from_db()
-    return fresh
+    part.refresh_from_db()
+    return part
 
 
 @transaction.atomic

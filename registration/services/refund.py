@@ -20,7 +20,7 @@ from registration.models import (
     RefundPart,
     RefundReason,
 )
-from registration.models.refund import OVER, RESERVING, State
+from registration.models.refund import OVER, UNDECIDED, State
 from registration.money import ZERO
 from registration.said import Sentence, say
 from registration.services.approval import waiting_words
@@ -190,7 +190,7 @@ def _result(refund: Refund) -> Credit:
         raise RefundProposed(waiting_words(refund), refund)
     if refund.is_held:
         raise RefundHeld(_("%(number)s is sent in a moment; until then it can be undone.") % {"number": refund}, refund)
-    if refund.state in RESERVING:
+    if refund.state in UNDECIDED:
         raise RefundUnconfirmed(
             _("%(number)s is being verified with Stripe; do not send it again. The amount stays reserved.")
             % {"number": refund.number},

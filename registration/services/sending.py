@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from registration.models import RefundPart
-from registration.models.refund import RESERVING, State
+from registration.models.refund import UNDECIDED, State
 from registration.said import say
 from registration.services.settle import apply_snapshot, move_part, waits_for_balance
 from registration.services.shortage import keep_shortage
@@ -147,7 +147,7 @@ def _refuse(part: RefundPart, refusal: StripeProblem) -> None:
     move_part(
         part,
         State.FAILED,
-        only_from=RESERVING,
+        only_from=UNDECIDED,
         refusal=refusal.advice,
         failure_reason=refusal.code or "refused",
         stripe_request_id=refusal.request_id,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
-from registration.models.refund import ACCEPTED, OVER, RESERVING, URGENCY, State
+from registration.models.refund import ACCEPTED, NOTED, OVER, UNDECIDED, URGENCY, State
 from registration.money import ZERO
 from registration.said import Said, Sentence, say
 from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
@@ -124,7 +124,7 @@ def _after_move(order: Order, part: RefundPart, before: str, refusal: Sentence, 
     refund.refusal = refusal or refund.refusal
     _record_move(order, part, refusal, actor)
     if part.state in OVER:
-        _part_came_back(order, part, was_accepted=before in ACCEPTED)
+        _part_came_back(order, part, was_noted=before in NOTED)
     settle_refund(order, refund, actor=actor)
     settle_order(order)
 
@@ -133,13 +133,13 @@ def settle_refund(order: Order, refund: Refund, *, actor: Any = None) -> None:
     """Carry out the parts that wait for Stripe's answer, issue the credit note, set the refund's state."""
     parts = list(refund.parts.select_related("payment").order_by("pk"))
     stripe_parts = [part for part in parts if part.channel == Channel.STRIPE]
-    if not any(part.state in RESERVING for part in stripe_parts):
+    if not any(part.state in UNDECIDED for part in stripe_parts):
         refused = bool(stripe_parts) and all(part.state in OVER for part in stripe_parts)
         for part in parts:
             if part.channel != Channel.STRIPE and part.state == State.REQUESTED:
                 _carry_out(order, part, refused=refused)
-        if not any(part.state in RESERVING for part in parts):
-            issue_credit_notes(order, refund, [part for part in parts if part.state in ACCEPTED])
+        if not any(part.state in UNDECIDED for part in parts):
+            issue_credit_notes(order, refund, [part for part in parts if part.state in NOTED])
     states = {part.state for part in parts}
     refund.state = next(state for state in URGENCY if state in states)
     refund.save(update_fields=["state", "refusal", "updated_at"])
@@ -150,7 +150,7 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
     if refused:
         part.state = State.CANCELED
     elif part.channel == Channel.MANUAL:
-        part.state = State.PENDING
+        part.state = State.AWAITING_TRANSFER
         open_item(
             OpenItem.Kind.MANUAL_TRANSFER,
             f"part:{part.pk}",
@@ -218,12 +218,12 @@ def part_facts(part: RefundPart) -> dict[str, str]:
     return {"amount": str(part.amount), "currency": part.currency}
 
 
-def _part_came_back(order: Order, part: RefundPart, *, was_accepted: bool) -> None:
+def _part_came_back(order: Order, part: RefundPart, *, was_noted: bool) -> None:
     """Withdraw the credit that came with it, and keep the failure open until somebody settles it.
 
     A refund that was cancelled is nobody's debt, unless it tried a failed one again: its failure was settled by it.
     """
-    if was_accepted:
+    if was_noted:
         withdraw_credit_notes(order, part)
     queue_what_had_no_room(order)
     if part.state == State.FAILED or part.refund.retry_of_id is not None:
@@ -245,7 +245,7 @@ def fail_unsent(order: Order, refund: Refund, why: Sentence) -> None:
     for part in refund.parts.select_related("refund", "payment").order_by("pk"):
         keep_waiting_items(order, part)
         _record_move(order, part, why, actor=None)
-        _part_came_back(order, part, was_accepted=False)
+        _part_came_back(order, part, was_noted=False)
     settle_refund(order, refund)
     settle_order(order)
 

@@ -57,6 +57,8 @@ def in_words(refund: Refund) -> str:
         return _("%(number)s over %(amount)s waits for a second person.") % values
     if refund.is_held:
         return _("%(number)s over %(amount)s is about to be sent.") % values
+    if refund.state == State.AWAITING_TRANSFER:
+        return _("%(number)s over %(amount)s has to be paid back by hand.") % values
     return _("%(number)s over %(amount)s is on its way.") % values
 
 

@@ -16,8 +16,8 @@ BEGIN
     FROM (
         SELECT COUNT(*) AS parts,
             COALESCE(SUM(amount) FILTER (WHERE state IN ('pending', 'requires_action', 'succeeded')), 0) AS refunded,
-            COALESCE(SUM(amount) FILTER (WHERE state IN ('awaiting_approval', 'requested', 'unconfirmed')), 0)
-                AS reserved
+            COALESCE(SUM(amount) FILTER (
+                WHERE state IN ('awaiting_approval', 'requested', 'unconfirmed', 'awaiting_transfer')), 0) AS reserved
         FROM registration_refundpart WHERE payment_id = key
     ) AS sums
     WHERE payment.id = key;

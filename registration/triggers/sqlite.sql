@@ -29,7 +29,7 @@ CREATE TRIGGER kept_payment_updated AFTER UPDATE ON registration_payment BEGIN
             CASE WHEN NEW.status = 'REFUNDED' AND COUNT(*) = 0 THEN NEW.amount
                 ELSE ROUND(COALESCE(SUM(CASE WHEN state IN ('pending', 'requires_action', 'succeeded')
                     THEN amount END), 0), 2) END AS refunded,
-            ROUND(COALESCE(SUM(CASE WHEN state IN ('awaiting_approval', 'requested', 'unconfirmed')
+            ROUND(COALESCE(SUM(CASE WHEN state IN ('awaiting_approval', 'requested', 'unconfirmed', 'awaiting_transfer')
                 THEN amount END), 0), 2) AS reserved
         FROM registration_refundpart WHERE payment_id = NEW.id
     ) AS sums

@@ -122,9 +122,9 @@ def test_there_is_nothing_to_ask_about_a_dispute(grace_client: Client, conferenc
 def test_a_transfer_by_hand_is_recorded_from_here(grace_client: Client, conference: Conference, ada: Any) -> None:
     order = make_order(conference, ada, total="40.00", status=Order.Status.PAID)
     pay(order, "40.00", method="MANUAL")
-    refund = Refund.objects.create(order=order, amount=Decimal("40.00"), state=Refund.State.PENDING)
+    refund = Refund.objects.create(order=order, amount=Decimal("40.00"), state=Refund.State.AWAITING_TRANSFER)
     part = refund.parts.create(
-        payment=order.payments.get(), channel="MANUAL", amount=Decimal("40.00"), state=Refund.State.PENDING
+        payment=order.payments.get(), channel="MANUAL", amount=Decimal("40.00"), state=Refund.State.AWAITING_TRANSFER
     )
     add(conference, Kind.MANUAL_TRANSFER, f"part:{part.pk}", "40.00", order=order, refund=refund)
     url = reverse("manual_confirm", args=[part.pk])

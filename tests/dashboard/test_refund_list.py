@@ -148,7 +148,7 @@ def test_what_waits_for_a_hand_is_told_apart_from_what_is_at_stripe(
     at_stripe = refund_of(make_order(conference, ada, paid="30.00", sandbox=sandbox), "5.00", destination="CARD")
     set_state(at_stripe, State.PENDING).parts.update(state=State.PENDING)
 
-    assert_lists(grace_client, {"state": "by_hand"}, by_hand)
+    assert_lists(grace_client, {"state": "awaiting_transfer"}, by_hand)
     assert_lists(grace_client, {"state": "pending"}, at_stripe)
     counts = chip_counts(grace_client)
     assert (counts["Pay back by hand"], counts["Pending at Stripe"]) == ("1", "1")

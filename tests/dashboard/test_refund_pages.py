@@ -202,7 +202,7 @@ def test_manual_part_needs_a_reference(grace_client: Client, manual_part: Refund
     manual_part.refresh_from_db()
     assert response.status_code == 422
     assert "Enter the reference of the transfer." in response.content.decode()
-    assert manual_part.state == "pending"
+    assert manual_part.state == "awaiting_transfer"
 
 
 def test_manual_part_is_ticked_off_once(grace_client: Client, manual_part: RefundPart) -> None:
@@ -216,12 +216,29 @@ def test_manual_part_is_ticked_off_once(grace_client: Client, manual_part: Refun
     assert manual_part.trace_reference == "SEPA 4711"
 
 
+def test_a_transfer_is_called_off_on_the_page_of_its_refund(grace_client: Client, manual_part: RefundPart) -> None:
+    url = reverse("part_cancel", args=[manual_part.pk])
+    page = grace_client.get(detail_url(manual_part.refund)).content.decode()
+    assert f'action="{url}"' in page
+    assert "Call off the transfer" in page
+
+    done = grace_client.post(url, follow=True).content.decode()
+    again = grace_client.post(url, follow=True).content.decode()
+
+    manual_part.refresh_from_db()
+    assert manual_part.state == "canceled"
+    assert "The amount can be refunded again." in done
+    assert "Call off the transfer" not in done
+    assert "Nothing here waits for a transfer." in again
+
+
 def test_viewers_look_and_do_not_touch(linus_client: Client, manual_part: RefundPart) -> None:
     assert linus_client.get(detail_url(manual_part.refund)).status_code == 200
     assert linus_client.post(reverse("refund_check", args=[manual_part.refund_id])).status_code == 403
     assert linus_client.post(reverse("manual_confirm", args=[manual_part.pk]), {"reference": "1"}).status_code == 403
+    assert linus_client.post(reverse("part_cancel", args=[manual_part.pk])).status_code == 403
     manual_part.refresh_from_db()
-    assert manual_part.state == "pending"
+    assert manual_part.state == "awaiting_transfer"
 
 
 def test_other_conferences_refund_does_not_exist(grace_client: Client, other_conference: Conference, ada: Any) -> None:

@@ -7,8 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from registration.models import Credit, OpenItem, Order, Payment, Refund, RefundPart
-from registration.models.refund import State
+from registration.models import Credit, OpenItem, Order, Payment, Refund
 from registration.services.errors import DuplicateSubmit, RefundError, StaleBalance
 from registration.services.open_items import open_item
 from registration.services.planner import blocked_reason
@@ -291,29 +290,6 @@ def test_line_items_must_add_up_to_the_amount(order: Order) -> None:
 
     with pytest.raises(RefundError, match="do not add up"):
         refund(order, "20.00", line_amounts={item.pk: Decimal("10.00")})
-
-
-def test_a_manual_payment_becomes_something_to_do(sandbox: "SandboxServer") -> None:
-    from registration.services.manual import confirm_manual
-
-    order = make_order(make_conference(), "50.00", Order.Status.PAID)
-    Payment.objects.create(
-        order=order, method=Payment.Method.MANUAL, status=Payment.Status.SUCCEEDED, amount=Decimal("50.00")
-    )
-
-    refund(order, "50.00", destination=CARD)
-
-    part = RefundPart.objects.get()
-    assert part.state == State.PENDING
-    assert order.open_items.unresolved().count() == 1
-    with pytest.raises(RefundError, match="Enter the reference"):
-        confirm_manual(part, reference=" ", staff_user=make_user("grace"))
-    confirm_manual(part, reference="SEPA 17", staff_user=make_user("grace"))
-    part.refresh_from_db()
-    assert (part.state, part.trace_reference, part.refund.state) == (State.SUCCEEDED, "SEPA 17", State.SUCCEEDED)
-    assert not order.open_items.unresolved().exists()
-    with pytest.raises(RefundError, match="Nothing here waits"):
-        confirm_manual(part, reference="SEPA 17", staff_user=make_user("grace"))
 
 
 @pytest.mark.trap(38)

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 
 from registration.models import Credit, HistoryEntry, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
-from registration.refund_words import checking, holder, steps, waits_for_a_hand
+from registration.refund_words import checking, holder, steps
 from registration.sentences import PATTERNS, cause_in_words, sentence
 from registration.services.errors import RefundError
 from registration.services.history import record
@@ -116,12 +116,10 @@ def test_holders_know_credit_hand_and_trace(order: Order) -> None:
 
 
 def test_a_transfer_by_hand_is_not_at_stripe(order: Order) -> None:
-    part = make_refund(order, "10.00", State.PENDING)
-    assert not waits_for_a_hand(part.refund)
+    part = make_refund(order, "10.00", State.AWAITING_TRANSFER)
     part.channel = RefundPart.Channel.MANUAL
     part.save()
 
-    assert waits_for_a_hand(part.refund)
     assert [(step.label, step.state) for step in steps(part.refund)] == [
         ("Requested", "done"),
         ("Pay back by hand", "now"),
@@ -168,7 +166,7 @@ AT = datetime(2027, 3, 4, 9, 30, tzinfo=UTC)
         (State.SUCCEEDED, "STRIPE", {"settled_at": AT}, "Sent on 4 March 2027, expected by 18 March 2027."),
         (State.SUCCEEDED, "STORE_CREDIT", {"settled_at": AT}, "as store credit. Since 4 March 2027."),
         (State.SUCCEEDED, "MANUAL", {"settled_at": AT}, "Paid back by hand. Since 4 March 2027."),
-        (State.PENDING, "MANUAL", {"settled_at": AT}, "The conference still has the money; pay it back by hand."),
+        (State.AWAITING_TRANSFER, "MANUAL", {}, "The conference still has the money; pay it back by hand."),
         (State.CANCELED, "MANUAL", {"settled_at": AT}, "The conference still has the money; it was not sent."),
         (State.PENDING, "STRIPE", {"sent_at": AT}, "pass it to the bank. At Stripe since 4 March 2027."),
         (State.REQUIRES_ACTION, "STRIPE", {"sent_at": AT}, "act on its email. At Stripe since 4 March 2027."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart, StripeEvent
-from registration.models.refund import ACCEPTED, RESERVING, State
+from registration.models.refund import ACCEPTED, UNDECIDED, State
 from registration.money import to_minor_units
 from registration.services.settle import STRIPE_STATES
 from registration.services.verification import credits as verify_credits
@@ -135,7 +135,7 @@ class Case:
         """Each part says what its refund at Stripe says."""
         for part in self.parts:
             name = f"{part.refund} part {part.uuid}"
-            if part.state in RESERVING:
+            if part.state in UNDECIDED:
                 yield Finding(DIFFERENCE, f"{name} is still {part.state}")
             refund = self.refunds.get(part.stripe_refund_id or "")
             if refund is None:

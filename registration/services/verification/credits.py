@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef
 
 from registration.models import Credit, CreditEntry, Payment, RefundPart
-from registration.models.refund import ACCEPTED
+from registration.models.refund import ACCEPTED, NOTED
 from registration.money import ZERO
 from registration.services.key_ranges import Keys, between
 
@@ -81,7 +81,7 @@ def _credits(keys: Keys) -> Iterator[tuple[Any, ...]]:
     moved = RefundPart.objects.filter(
         refund=OuterRef("refund"),
         channel__in=[RefundPart.Channel.STRIPE, RefundPart.Channel.MANUAL],
-        state__in=ACCEPTED,
+        state__in=NOTED,
     )
     rows = Credit.objects.filter(**between("pk", keys)).order_by("pk").annotate(still_out=Exists(moved))
     return iter(rows.values_list(*columns, *links, "still_out"))

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from registration.books import balances_by_order
 from registration.models import Order, Payment, Refund, RefundPart
-from registration.models.refund import ACCEPTED, RESERVING, URGENCY
+from registration.models.refund import ACCEPTED, NOTED, RESERVING, UNDECIDED, URGENCY
 from registration.money import ZERO
 from registration.services.verification import books as verify_books
 from registration.services.verification.rows import Chunk, OrderRow, PartRow, PaymentRow, RefundRow, unusual
@@ -22,6 +22,8 @@ RANK = {str(state): rank for rank, state in enumerate(URGENCY)}
 CAPTURED = {str(status) for status in Payment.CAPTURED}
 ACCEPTED_STATES = {str(state) for state in ACCEPTED}
 RESERVING_STATES = {str(state) for state in RESERVING}
+UNDECIDED_STATES = {str(state) for state in UNDECIDED}
+NOTED_STATES = {str(state) for state in NOTED}
 
 
 class Balance(NamedTuple):
@@ -144,9 +146,9 @@ def _refund(refund: RefundRow, order: OrderRow, parts: list[PartRow]) -> Iterato
 
 def needs_note(refund: RefundRow, parts: list[PartRow]) -> bool:
     """Whether a credit must record it: all of it is decided, and not all of it went back to the credit it paid with."""
-    if refund.source == Refund.Source.EXTERNAL or any(part.state in RESERVING_STATES for part in parts):
+    if refund.source == Refund.Source.EXTERNAL or any(part.state in UNDECIDED_STATES for part in parts):
         return False
-    return any(part.state in ACCEPTED_STATES and part.channel != RefundPart.Channel.CREDIT_RETURN for part in parts)
+    return any(part.state in NOTED_STATES and part.channel != RefundPart.Channel.CREDIT_RETURN for part in parts)
 
 
 def strays() -> Found:

@@ -45,7 +45,7 @@ LEFT JOIN (
     SELECT part.payment_id,
         SUM(CASE WHEN part.state IN ('pending', 'requires_action', 'succeeded') THEN cents(part.amount) ELSE 0 END)
             AS refunded,
-        SUM(CASE WHEN part.state IN ('awaiting_approval', 'requested', 'unconfirmed')
+        SUM(CASE WHEN part.state IN ('awaiting_approval', 'requested', 'unconfirmed', 'awaiting_transfer')
             THEN cents(part.amount) ELSE 0 END) AS reserved
     FROM registration_refundpart AS part JOIN registration_payment AS whole ON whole.id = part.payment_id
     WHERE whole.order_id BETWEEN %(low)s AND %(high)s
@@ -78,8 +78,8 @@ LEFT JOIN (
         COUNT(*) AS parts,
         SUM(CASE WHEN part.state = whole.state THEN 1 ELSE 0 END) AS alike,
         SUM(CASE WHEN part.state IN ('awaiting_approval', 'requested', 'unconfirmed') THEN 1 ELSE 0 END) AS waiting,
-        SUM(CASE WHEN part.state IN ('pending', 'requires_action', 'succeeded') AND part.channel <> 'CREDIT_RETURN'
-            THEN 1 ELSE 0 END) AS gone
+        SUM(CASE WHEN part.state IN ('awaiting_transfer', 'pending', 'requires_action', 'succeeded')
+            AND part.channel <> 'CREDIT_RETURN' THEN 1 ELSE 0 END) AS noted
     FROM registration_refundpart AS part JOIN registration_refund AS whole ON whole.id = part.refund_id
     WHERE whole.order_id BETWEEN %(low)s AND %(high)s
     AND part.refund_id BETWEEN (SELECT first_refund FROM edges) AND (SELECT last_refund FROM edges)
@@ -90,7 +90,7 @@ WHERE r.order_id BETWEEN %(low)s AND %(high)s AND (
     OR cents(r.amount) <> COALESCE(sums.amount, 0)
     -- Parts in several states are rare, and what they make of the refund is for Python to say.
     OR sums.parts <> sums.alike
-    OR (r.source <> 'EXTERNAL' AND sums.waiting = 0 AND sums.gone > 0
+    OR (r.source <> 'EXTERNAL' AND sums.waiting = 0 AND sums.noted > 0
         AND r.id NOT IN (
             SELECT note.refund_id FROM registration_credit AS note
             WHERE note.refund_id BETWEEN (SELECT first_refund FROM edges) AND (SELECT last_refund FROM edges)

@@ -201,7 +201,7 @@ def test_a_transfer_by_hand_waits_for_approval_first(order: Order, sam: Any, gra
 
     refund = approve_refund(refund, staff_user=grace)
 
-    assert refund.parts.get().state == State.PENDING
+    assert refund.parts.get().state == State.AWAITING_TRANSFER
     assert OpenItem.objects.unresolved().filter(kind=OpenItem.Kind.MANUAL_TRANSFER).exists()
     assert_books_agree()
 
