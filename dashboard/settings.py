@@ -115,6 +115,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 # Our icons stand in for the package's on purpose (dashboard/templatetags/icons.py).
 SILENCED_SYSTEM_CHECKS = ["templates.W003"]
+FORM_RENDERER = "dashboard.forms.errors.DeskForms"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5.html"

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
-from django_htmx.http import HttpResponseClientRedirect, reswap, trigger_client_event
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh, reswap, trigger_client_event
 
 from dashboard.names import attendee_name
 from dashboard.orders.rows import row_for
@@ -77,6 +77,30 @@ def answer_after_hold(request: HttpRequest, refund: Refund, *, sent: bool = Fals
     return trigger_client_event(response, "refund:settled", detail, after="settle")
 
 
+def answer_after_transfer(request: HttpRequest, refund: Refund) -> HttpResponse:
+    """Lead on from a transfer that was recorded: to the next in the queue, else to the refund that it belongs to."""
+    refund = _read(refund)
+    if not is_htmx(request):
+        return redirect("refund_detail", refund.pk)
+    if is_on_queue(request):
+        return answer_with_row(request, refund)
+    if _is_on_order_page(request, refund.order):
+        return HttpResponseClientRedirect(_card_url(refund))
+    return HttpResponseClientRefresh()
+
+
+def answer_withdrawn(request: HttpRequest, refund: Refund, back: str) -> HttpResponse:
+    """Show what a withdrawn proposal leaves behind, where it was withdrawn; ``back`` names that without htmx."""
+    if is_htmx(request) and is_on_queue(request):
+        response = reswap(render(request, "dashboard/refunds/_done.html"), "none")
+        return trigger_client_event(response, "waiting:changed", {}, after="settle")
+    if is_htmx(request):
+        return HttpResponseClientRefresh()
+    if back == "queue":
+        return redirect("attention_list")
+    return redirect(_card_url(refund) if back == "order" else reverse("refund_detail", args=[refund.pk]))
+
+
 def _read(refund: Refund) -> Refund:
     return Refund.objects.select_related("order__conference", "order__user").get(pk=refund.pk)
 
@@ -131,6 +155,11 @@ def _is_on_refund_page(request: Any) -> bool:
     with suppress(Resolver404):
         return resolve(_page_below(request)).url_name == "refund_detail"
     return False
+
+
+def is_on_queue(request: Any) -> bool:
+    """Whether the page below is the whole queue of what needs attention, which is drawn anew when something settles."""
+    return _page_below(request) == reverse("attention_list")
 
 
 def may_be_linked(request: Any) -> bool:

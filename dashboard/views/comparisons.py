@@ -16,6 +16,7 @@ from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.attention.comparisons import (
     LOOK,
     MEND,
+    agreement,
     difference_context,
     page_context,
     progress_context,
@@ -69,16 +70,21 @@ def _begin(request: HttpRequest, conference: Conference, form: ComparisonForm) -
         staff_user=request.user,
         afresh=True,
     )
+    text = _("What differs shows here once both sides were read.")
+    messages.info(request, _("The comparison has begun") + f"\n{text}")
 
 
 @requires(LOOK)
 @require_safe
 def comparison_progress(request: HttpRequest) -> HttpResponse:
-    """How far the running comparison got; once there is none, the page is drawn anew."""
-    runs = ComparisonRun.objects.filter(conference=current_conference(request), state=ComparisonRun.State.RUNNING)
-    running = runs.first()
+    """How far the running comparison got; once there is none, what it found takes its place."""
+    conference = current_conference(request)
+    running = ComparisonRun.objects.filter(conference=conference, state=ComparisonRun.State.RUNNING).first()
     if running is None:
-        return HttpResponse(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+        context = page_context(request, conference)
+        if found := agreement(request, conference):
+            messages.success(request, _("Compared") + f"\n{found['text']}")
+        return render(request, "dashboard/comparison/_finished.html", context, status=STOP_POLLING)
     return render(request, "dashboard/comparison/_progress.html", {"progress": progress_context(running)})
 
 

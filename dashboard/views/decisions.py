@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import get_refund_or_404, requires
 from dashboard.refunds.decisions import DecideForm, became_of, decide_context
-from dashboard.refunds.outcome import answer_after_hold, answer_with_outcome, is_htmx, order_url
+from dashboard.refunds.outcome import answer_after_hold, answer_with_outcome, answer_withdrawn, is_htmx
 from dashboard.refunds.panel import money
 from registration.models import Refund
 from registration.models.refund import State
@@ -94,10 +94,7 @@ def refund_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         text = _("%(amount)s can be refunded again.") % {"amount": money(refund.order, refund.amount)}
         messages.success(request, _("Proposal withdrawn") + f"\n{text}")
-    back = request.POST.get("back", "")
-    if back == "queue":
-        return redirect("attention_list")
-    return redirect(order_url(refund.order)) if back == "order" else redirect("refund_detail", refund.pk)
+    return answer_withdrawn(request, refund, request.POST.get("back", ""))
 
 
 def _panel(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

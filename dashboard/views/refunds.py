@@ -13,7 +13,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import HttpResponseClientRefresh
 
 from dashboard.access import current_conference, get_order_or_404, get_refund_or_404, put_on_desk, requires
 from dashboard.forms.fields import RELOAD
@@ -26,6 +25,7 @@ from dashboard.refunds.again import opening_values
 from dashboard.refunds.file import refunds_csv, refunds_file_name
 from dashboard.refunds.list import RefundList
 from dashboard.refunds.outcome import (
+    answer_after_transfer,
     answer_with_outcome,
     answer_with_row,
     is_htmx,
@@ -218,7 +218,7 @@ def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
             form.add_error("reference", error.sentence)
         else:
             messages.success(request, _("Transfer recorded for %(number)s") % {"number": part.refund.number})
-            return HttpResponseClientRefresh() if is_htmx(request) else redirect("refund_detail", part.refund_id)
+            return answer_after_transfer(request, part.refund)
     return _manual(request, form, status=422)
 
 

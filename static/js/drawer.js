@@ -111,4 +111,4 @@ if (drawer) {
 }
 
 // A page that was loaded for a place on it has the focus there; the browser does so for links alone.
-if (!drawer?.open) (document.getElementById(location.hash.slice(1)) ?? document.querySelector("[data-first]"))?.focus({ focusVisible: false });
+if (!drawer?.open) (document.getElementById(location.hash.slice(1)) ?? document.querySelector("[data-first], [autofocus]"))?.focus({ focusVisible: false });

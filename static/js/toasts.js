@@ -18,7 +18,7 @@ function fade(toast) {
   toast.removeAttribute("data-fades");
   for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
   for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, start);
-  start();
+  if (!toast.matches(":focus")) start();
 }
 
 // A modal dialog makes the rest of the page inert, so the toasts move into the one on top, and home again.
