@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from dashboard.books.files import account_csv, movements_csv, trial_csv
-from dashboard.lists.unread import Asked
+from dashboard.forms.period import PeriodForm
+from dashboard.lists.unread import Unread
 from dashboard.templatetags.desk import moment
 from registration.books import Account, Kind, balances, gone_from, movements_of, paid_in
 from registration.models import Conference, Order
@@ -47,12 +47,21 @@ class BooksPage:
     def __init__(self, request: HttpRequest, conference: Conference) -> None:
         self.conference = conference
         self.today = timezone.now().astimezone(ZoneInfo(conference.timezone)).date()
-        asked = Asked(request)
-        self.first = asked.day("since", pgettext("period", "From"), self.today.replace(day=1))
-        self.last = asked.day("until", _("Up to"), self.today)
-        self.unread = asked.unread
-        if self.first and self.last and self.last < self.first:
-            self.first, self.last = self.last, self.first  # Two days name one period, whichever stands first.
+        usual = {"since": self.today.replace(day=1).isoformat(), "until": self.today.isoformat()}
+        self._asked = {name: request.GET.get(name, day).strip() for name, day in usual.items()}
+        self.form = PeriodForm(self._asked)
+        self.form.is_valid()
+        self.first: date | None = self.form.cleaned_data.get("since")
+        self.last: date | None = self.form.cleaned_data.get("until")
+
+    @property
+    def unread(self) -> list[Unread]:
+        """The days that cannot be read or lie the wrong way round; the period has no end on their side."""
+        no_end = _("The period has no end on this side.")
+        return [
+            Unread(name, str(self.form[name].label), self._asked[name], f"{errors[0]} {no_end}")
+            for name, errors in self.form.errors.items()
+        ]
 
     @property
     def period(self) -> tuple[datetime | None, datetime | None]:
@@ -123,20 +132,11 @@ class BooksPage:
         """Every movement of the period as a file."""
         return self._url("books_movements", self.first, self.last)
 
-    @property
-    def since(self) -> str:
-        """For the field."""
-        return self.first.isoformat() if self.first else ""
-
-    @property
-    def until(self) -> str:
-        """For the field."""
-        return self.last.isoformat() if self.last else ""
-
     def file_name(self, what: str) -> str:
         """Names the file after conference and period."""
-        parts = (self.conference.slug, what, self.since, self.until)
-        return "-".join(part for part in parts if part) + ".csv"
+        days = (day.isoformat() for day in (self.first, self.last) if day)
+        parts = (self.conference.slug, what, *days)
+        return "-".join(parts) + ".csv"
 
     def csv(self) -> Iterator[str]:
         """The table as CSV."""

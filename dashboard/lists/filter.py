@@ -12,19 +12,14 @@ from zoneinfo import ZoneInfo
 import django_filters
 from django import forms
 from django.db.models import QuerySet
-from django.utils.translation import gettext_lazy as _
 
 from dashboard.forms.fields import DATE_LIKE, NO_SUCH_CHOICE, AmountField
+from dashboard.forms.period import RangesForm
 from dashboard.lists.unread import Unread
 from registration.models import Conference
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2200, 1, 1)
 """Beyond these, moments leave what a database can compare."""
-RANGES = (
-    ("since", "until", _("It lies before the day that the list begins with.")),
-    ("least", "most", _("It is less than the amount that the list begins with.")),
-)
-"""Filters that are the two ends of one range, and what is said of an end before the beginning."""
 
 
 class AmountFilter(django_filters.Filter):
@@ -65,19 +60,6 @@ class PanelField:
     def bound(self) -> forms.BoundField:
         """The field itself."""
         return self.of.form[self.name] if self.name in self.of.base_filters else self.of.blank[self.name]
-
-
-class RangesForm(forms.Form):
-    """The fields of a list's filters, of which two may be one range."""
-
-    def clean(self) -> dict[str, Any]:
-        """Leave out the end of a range that comes before its beginning."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        for first, last, problem in RANGES:
-            beginning, end = cleaned.get(first), cleaned.get(last)
-            if beginning is not None and end is not None and beginning > end:
-                self.add_error(last, problem)
-        return cleaned
 
 
 class ListFilter(django_filters.FilterSet):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.forms.fields import DATE_LIKE, NO_SUCH_CHOICE
+from dashboard.forms.fields import NO_SUCH_CHOICE
 from dashboard.lists.paging import KeysetPage, keyset_page
 
 M = TypeVar("M", bound=Model)
@@ -62,17 +60,6 @@ class Asked:
         self._leave_out(name, label, text, str(NO_SUCH_WORDS))
         return ""
 
-    def day(self, name: str, label: str, usual: date) -> date | None:
-        """One end of a period; what is asked for and is no day means no end on that side."""
-        if name not in self._query:
-            return usual
-        text = self._query[name].strip()
-        day = _day(text)
-        if text and day is None:
-            error = _("The period has no end on this side.")
-            self._leave_out(name, label, text, f"{DATE_LIKE} {error}")
-        return day
-
     def page(self, rows: QuerySet[M], field: str, *, descending: bool) -> KeysetPage[M]:
         """The rows of the page that is asked for, or of the first."""
         after, before = self._query.get("after", ""), self._query.get("before", "")
@@ -95,10 +82,3 @@ def unread_place(page: KeysetPage[M], place: str) -> Unread | None:
     if not place or page.was_found:
         return None
     return Unread("page", _("Page"), place, _("This is the first page."))
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

@@ -69,11 +69,26 @@ def test_this_month_is_shown_unless_another_period_is_asked_for(grace_client: Cl
     assert "was left out" not in shown + everything
 
 
-def test_two_days_name_one_period_whichever_stands_first(grace_client: Client, season: Order) -> None:
+def test_a_period_the_wrong_way_round_is_said_and_never_turned(grace_client: Client, season: Order) -> None:
     turned = grace_client.get(reverse("books"), {"since": IN_MARCH["until"], "until": IN_MARCH["since"]})
-    straight = grace_client.get(reverse("books"), IN_MARCH)
-    assert turned.context["page"].span == straight.context["page"].span
-    assert turned.context["page"].rows == straight.context["page"].rows != []
+
+    page = text_of(turned)
+    assert "From 31 March 2026 up to now" in page
+    assert "Up to: “2026-03-01” was left out.</b> Choose a day that is not before the first one." in page
+    field = turned.context["page"].form["until"]
+    assert 'value="2026-03-01"' in str(field)
+    assert 'aria-invalid="true"' in str(field)
+    assert "autofocus" in str(field)
+    assert "aria-invalid" not in str(turned.context["page"].form["since"])
+
+
+@pytest.mark.parametrize("name", ["books_export", "books_movements"])
+def test_no_file_is_handed_out_for_a_period_the_wrong_way_round(grace_client: Client, season: Order, name: str) -> None:
+    refused = grace_client.get(reverse(name), {"since": IN_MARCH["until"], "until": IN_MARCH["since"]})
+
+    assert refused.status_code == 400
+    assert "Content-Disposition" not in refused
+    assert "Choose a day that is not before the first one." in text_of(refused)
 
 
 @pytest.mark.parametrize("name", ["books", "books_export", "books_movements"])

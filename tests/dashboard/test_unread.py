@@ -174,3 +174,13 @@ def test_no_file_of_the_books_is_handed_out_for_a_day_that_cannot_be_read(grace_
     assert answer.status_code == 400
     assert "From: “2026-02-30”" in text_of(answer)
     assert f"{reverse('books')}?since=&amp;until=2026-03-01" in text_of(answer)
+
+
+@pytest.mark.parametrize("page", ["order_list", "refund_list", "books"])
+def test_a_period_the_wrong_way_round_is_said_in_the_same_words_everywhere(grace_client: Client, page: str) -> None:
+    query = {"since": "2026-03-02", "until": "2026-03-01"}
+    refused = grace_client.post(reverse("comparison_start"), query)
+
+    for answer in (grace_client.get(reverse(page), query), refused):
+        assert "Choose a day that is not before the first one." in text_of(answer)
+    assert "“2026-03-01” was left out." in text_of(grace_client.get(reverse(page), query))
