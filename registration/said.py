@@ -37,6 +37,8 @@ SENTENCES = {
     "tried_again": gettext_noop("Tried again as %(number)s"),
     "arrived_after_all": gettext_noop("It arrived after all, as %(number)s"),
     "called_off": gettext_noop("The transfer was called off; nothing was paid"),
+    "repeated_at_stripe": gettext_noop("Repeated at Stripe as %(number)s"),
+    "repeats": gettext_noop("It is the repeat of %(number)s"),
     "paid_by_hand": gettext_noop("Paid by hand, reference %(reference)s"),
     "paid_by_hand_as": gettext_noop("Paid by hand as %(number)s"),
     "agrees": gettext_noop("Stripe and the books agree again."),

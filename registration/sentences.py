@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -109,14 +110,26 @@ def _requested(facts: Facts) -> str:
     text = str(became or _("%(who)s refunded %(amount)s of %(total)s %(to)s, %(left)s left")) % values
     if facts["fee"] and (refund is None or refund.state not in OVER):
         text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}
-    return text
+    return _with_lines(text, facts)
+
+
+def _with_lines(text: str, facts: Facts) -> str:
+    """What was decided, and of which lines so many."""
+    lines = [counted(*line) for line in json.loads(facts["lines"] or "[]")]
+    return _("%(text)s; for %(lines)s") % {"text": text, "lines": ", ".join(lines)} if lines else text
+
+
+def counted(count: int, whole: int, item: str) -> str:
+    """How many of a line that holds several."""
+    return _("%(count)s of %(whole)s × %(item)s") % {"count": count, "whole": whole, "item": item}
 
 
 def _proposed(facts: Facts) -> str:
     values = _asked(facts)
+    text = _("%(who)s proposed to refund %(amount)s of %(total)s (%(where)s); a second person decides")
     if values["card"]:
-        return _("%(who)s proposed to refund %(amount)s of %(total)s to %(card)s; a second person decides") % values
-    return _("%(who)s proposed to refund %(amount)s of %(total)s (%(where)s); a second person decides") % values
+        text = _("%(who)s proposed to refund %(amount)s of %(total)s to %(card)s; a second person decides")
+    return _with_lines(text % values, facts)
 
 
 def _asked(facts: Facts) -> dict[str, str]:
@@ -149,6 +162,8 @@ def _moved(pattern: str) -> Callable[[Facts], str]:
             "credit": facts["credit"],
             "reason": facts["reason"],
             "due": facts.money("due"),
+            "number": facts["number"],
+            "failed": facts["failed"],
         }
 
     return words
@@ -213,6 +228,9 @@ PATTERNS: dict[str, Callable[[Facts], str]] = {
     ),
     "refund_part_rejected": _moved(gettext_noop("%(amount)s was not approved")),
     "refund_external": _moved(gettext_noop("%(amount)s was refunded at Stripe, not from this desk")),
+    "refund_repeated": _moved(
+        gettext_noop("%(who)s said that %(amount)s refunded at Stripe, %(number)s, is the repeat of %(failed)s")
+    ),
     "refund_written_off": _moved(gettext_noop("%(who)s wrote off %(amount)s that went back twice: %(reason)s")),
     "credit_taken_back": _moved(
         gettext_noop("%(who)s took %(amount)s back from %(credit)s, for it was refunded at Stripe as well")

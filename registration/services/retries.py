@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -140,7 +141,12 @@ def _why_not_again(failed: Refund, alive: Refund, left: Decimal) -> str:
 
 
 def close_failures(
-    order: Order, refund: Refund, *, part: RefundPart | None = None, resolution: Said | None = None
+    order: Order,
+    refund: Refund,
+    *,
+    part: RefundPart | None = None,
+    resolution: Said | None = None,
+    staff_user: Any = None,
 ) -> None:
     """Settle as much of what is open about the same money as a retry covers; what it does not cover stays open.
 
@@ -149,6 +155,7 @@ def close_failures(
         refund: The retry.
         part: What it settles first; otherwise what failed of the same payments and of the refund it names.
         resolution: How; that it was tried again when left out.
+        staff_user: Who settles it; who asked for the retry when left out.
     """
     if refund.retry_of is None:
         return
@@ -158,7 +165,7 @@ def close_failures(
     # What is open may speak of the same money twice: of a refund, and of a retry of it that was never sent.
     take = max(is_open - _left_of(family), _sum(_out_by(refund)))
     for item, covered in _covered(sorted(items, key=_nearest_to(refund, part)), take):
-        _settle(item, covered, resolution or _tried_again(refund), refund)
+        _settle(item, covered, resolution or _tried_again(refund), staff_user or refund.requested_by)
 
 
 def _open_failures(family: list[Refund]) -> list[OpenItem]:
@@ -189,10 +196,10 @@ def _covered(items: list[OpenItem], amount: Decimal) -> Iterator[tuple[OpenItem,
         amount -= share
 
 
-def _settle(item: OpenItem, covered: Decimal, resolution: Said, refund: Refund) -> None:
+def _settle(item: OpenItem, covered: Decimal, resolution: Said, staff_user: Any) -> None:
     """Settle an item; of one that is covered in part, that part, as an item of its own, while the rest stays open."""
     rest = _amount_of(item) - covered
-    settled = {"resolved_at": timezone.now(), "resolution": resolution, "resolved_by": refund.requested_by}
+    settled = {"resolved_at": timezone.now(), "resolution": resolution, "resolved_by": staff_user}
     unresolved = OpenItem.objects.unresolved().filter(pk=item.pk)
     if not rest:
         unresolved.update(**settled)

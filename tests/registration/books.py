@@ -129,7 +129,7 @@ def assert_books_agree() -> None:
 
 ENTRY_FACTS = frozenset(
     "amount total currency instrument card cause credit reason due due_by number destination refundable note fee"
-    " channel proposer stripe_id payment_intent_id charge_id refund_id dispute_id status for_kind".split()
+    " channel proposer stripe_id payment_intent_id charge_id refund_id dispute_id status for_kind lines failed".split()
 )
 ITEM_FACTS = frozenset(
     "amount currency cause reason refunded paid part since why due_by available short waiting asked_at"
