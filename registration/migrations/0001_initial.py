@@ -318,6 +318,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
+                ('count', models.PositiveIntegerField(blank=True, null=True)),
                 ('line_item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refund_lines', to='registration.orderlineitem')),
                 ('refund', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='registration.refund')),
             ],
@@ -593,6 +594,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='refundline',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='refund_line_amount_positive'),
+        ),
+        migrations.AddConstraint(
+            model_name='refundline',
+            constraint=models.CheckConstraint(condition=models.Q(('count__isnull', True), ('count__gt', 0), _connector='OR'), name='refund_line_count_positive'),
         ),
         migrations.AddIndex(
             model_name='refundpart',

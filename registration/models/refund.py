@@ -245,11 +245,16 @@ class RefundLine(models.Model):
     refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines")
     line_item = models.ForeignKey(OrderLineItem, on_delete=models.PROTECT, related_name="refund_lines")
     amount = money_field()
+    count = models.PositiveIntegerField(null=True, blank=True)
+    """How many of a line that holds several; ``None`` where the amount is no number of them."""
 
     class Meta:
         """Constraints."""
 
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="refund_line_amount_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_line_amount_positive"),
+            models.CheckConstraint(condition=Q(count__isnull=True) | Q(count__gt=0), name="refund_line_count_positive"),
+        ]
 
     def __str__(self) -> str:
         """What, how much."""

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from registration.models import OpenItem, Order, Payment, Refund, RefundLine, RefundPart
+from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.money import format_money
 from registration.services.approval import ask_for_approval
@@ -19,6 +19,7 @@ from registration.services.begin import begin
 from registration.services.errors import DuplicateSubmit, RefundError, StaleBalance
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, why_above_limit
+from registration.services.line_counts import counted_lines, counts_in, write_lines
 from registration.services.lines import check_lines
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.retries import check_retry
@@ -58,7 +59,9 @@ def decide(
             check_lines(fresh, line_amounts, asked["amount"])
             check_retry(fresh, columns["retry_of"], plan.amount)
             waits = _until_approved() if is_above else _until_sent(hold_seconds)
-            refund = _write_refund(fresh, plan, columns | waits, line_amounts)
+            counts = counts_in(fresh, line_amounts)
+            refund = _write_refund(fresh, plan, columns | waits)
+            write_lines(refund, line_amounts, counts)
             if for_item is not None:
                 note_refund(for_item, refund)
             _set_going(fresh, refund, plan, for_item)
@@ -119,9 +122,7 @@ def _until_sent(hold_seconds: int) -> dict[str, Any]:
     return {"state": State.REQUESTED, "hold_until": until}
 
 
-def _write_refund(
-    order: Order, plan: RefundPlan, columns: Mapping[str, Any], line_amounts: Mapping[int, Decimal]
-) -> Refund:
+def _write_refund(order: Order, plan: RefundPlan, columns: Mapping[str, Any]) -> Refund:
     """Reserve the sum: from here on a row says what is about to happen."""
     refund = Refund.objects.create(
         order=order,
@@ -140,9 +141,6 @@ def _write_refund(
             currency=order.currency,
             state=refund.state,
         )
-    RefundLine.objects.bulk_create(
-        RefundLine(refund=refund, line_item_id=key, amount=wanted) for key, wanted in line_amounts.items()
-    )
     return refund
 
 
@@ -150,7 +148,8 @@ def _set_going(order: Order, refund: Refund, plan: RefundPlan, for_item: OpenIte
     """Write the decision into the history, and hand it to whoever is next."""
     is_proposal = refund.state == State.AWAITING_APPROVAL
     kind = "refund_proposed" if is_proposal else "refund_requested"
-    facts = _request_facts(order, refund, plan) | ({"for_kind": for_item.kind} if for_item is not None else {})
+    facts = _request_facts(order, refund, plan) | counted_lines(refund)
+    facts |= {"for_kind": for_item.kind} if for_item is not None else {}
     record(order, kind, actor=refund.requested_by, refund=refund, facts=facts)
     if is_proposal:
         ask_for_approval(order, refund)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
-from registration.models import Order
+from registration.models import Order, Refund, RefundLine
 from registration.money import ZERO, split_by_weight
-from registration.services.lines import LineLeft, total_of
+from registration.services.lines import LineLeft, lines_left, total_of
 
 
 def can_be_counted(order: Order, lines: Collection[LineLeft]) -> bool:
@@ -39,9 +40,51 @@ def amount_of(line: LineLeft, count: int, currency: str) -> Decimal:
 
 def count_of(line: LineLeft, amount: Decimal) -> int:
     """How many of what is left of a line come to an amount, in the order's currency; zero when no number does."""
-    currency = line.line_item.order.currency
-    numbers = range(1, count_left(line, currency) + 1)
+    currency, most = line.line_item.order.currency, count_left(line, line.line_item.order.currency)
+    about = int(amount * line.line_item.quantity / line.line_item.line_total) if line.line_item.line_total else 0
+    # Their prices differ by a cent at most, so it is this number or the next; or all, with what is left beside them.
+    numbers = (*range(max(1, about - 1), min(most, about + 1) + 1), *range(max(1, most), most + 1))
     return next((count for count in numbers if amount_of(line, count, currency) == amount), 0)
+
+
+def counts_in(order: Order, line_amounts: Mapping[int, Decimal]) -> dict[int, int]:
+    """How many of each line that holds several a refund takes, by key; nothing for what is no number of them.
+
+    Args:
+        order: Before the refund is written.
+        line_amounts: How much of it is for which line item, by key, in the order's currency.
+    """
+    lines = lines_left(order) if line_amounts else []
+    if not can_be_counted(order, lines):
+        return {}
+    chosen = [line for line in lines if line.line_item.quantity > 1 and line.line_item.pk in line_amounts]
+    counts = {line.line_item.pk: _counted(line, line_amounts[line.line_item.pk]) for line in chosen}
+    return {key: count for key, count in counts.items() if count}
+
+
+def write_lines(refund: Refund, line_amounts: Mapping[int, Decimal], counts: Mapping[int, int]) -> None:
+    """Write which lines a refund is for, by key: how much, and how many where that is a number of them."""
+    RefundLine.objects.bulk_create(
+        RefundLine(refund=refund, line_item_id=key, amount=amount, count=counts.get(key))
+        for key, amount in line_amounts.items()
+    )
+
+
+def counted_lines(refund: Refund) -> dict[str, str]:
+    """The lines of which a refund takes a number, as a fact of history: number, of how many, of what."""
+    counted = refund.lines.filter(count__isnull=False).select_related("line_item").order_by("pk")
+    told = [(line.count, line.line_item.quantity, line.line_item.description) for line in counted]
+    return {"lines": json.dumps(told, ensure_ascii=False)} if told else {}
+
+
+def _counted(line: LineLeft, amount: Decimal) -> int:
+    count = count_of(line, amount)
+    touched, currency = _touched(line, line.line_item.order.currency), line.line_item.order.currency
+    one = _of_the_first(line, min(touched + 1, line.line_item.quantity), currency) - _of_the_first(
+        line, touched, currency
+    )
+    # All that a custom amount left of a line may be one and a bit, which is no number of them.
+    return 0 if count == 1 and amount != one else count
 
 
 def _touched(line: LineLeft, currency: str) -> int:
