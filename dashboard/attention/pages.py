@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +19,7 @@ from dashboard.forms.attention import (
     AcknowledgeForm,
     ItemForm,
     MatchForm,
+    RepeatForm,
     SendBackForm,
     TakeBackForm,
     TransferForm,
@@ -29,10 +31,12 @@ from dashboard.templatetags.desk import look_of
 from registration.attention import advice, amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
+from registration.money import format_money
 from registration.said import say
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.attention import CAN_BE_ASKED, NOT_BY_WORDS, can_be_sent_back
+from registration.services.repeats import Repeat, repeats_for, repeats_of
 from registration.services.surplus import TOO_MUCH, left_for
 from registration.services.twice import went_back_twice
 
@@ -66,10 +70,9 @@ def list_context(request: HttpRequest, conference: Conference) -> dict[str, Any]
     waiting = OpenItem.objects.unresolved().filter(conference=conference)
     of_kind = waiting.filter(kind=kind) if kind else waiting
     page = asked.page(of_kind.select_related(*RELATED), "opened_at", descending=False)
-    read_refunds(page.rows)
     return {
         "conference": conference,
-        "items": [item_context(request, item) for item in page.rows],
+        "items": item_contexts(request, page.rows),
         "chips": chips(waiting, kind),
         "kind": kind,
         "unread": asked.unread,
@@ -104,16 +107,27 @@ def chips(waiting: QuerySet[OpenItem], kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = None) -> dict[str, Any]:
+def item_contexts(request: HttpRequest, items: Sequence[OpenItem]) -> list[dict[str, Any]]:
+    """Several items, for which everything is asked at once."""
+    read_refunds(items)
+    repeats = repeats_for(items)
+    return [item_context(request, item, repeats=repeats.get(item.pk, [])) for item in items]
+
+
+def item_context(
+    request: HttpRequest, item: OpenItem, form: ItemForm | None = None, *, repeats: Sequence[Repeat] | None = None
+) -> dict[str, Any]:
     """One item: what happened, to whom, and what may be done about it by this user.
 
     Args:
         request: Whose role decides what is offered.
         item: With its order, refund and payment.
         form: The form that was sent and refused, to show again with its reasons.
+        repeats: What may be the repeat of what, where that was asked for several items at once.
     """
+    repeats = repeats_of(item) if repeats is None else repeats
     may_settle = request.user.has_perm(SETTLE) and item.resolved_at is None
-    offered = _forms(request, item, form) if may_settle else []
+    offered = _forms(request, item, form, repeats) if may_settle else []
     return {
         "item": item,
         "element": f"item-{item.pk}",
@@ -121,10 +135,11 @@ def item_context(request: HttpRequest, item: OpenItem, form: ItemForm | None = N
         "explanation": explanation(item),
         "advice": advice(item),
         "turned_down": turned_down(item),
+        "repeats": [repeat_in_words(item, repeat) for repeat in repeats],
         "hue": look_of("open_item", item.kind)[0],
         "attendee": attendee_name(item.order) if item.order else "",
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
-        "refunds": _refunds(request, item),
+        "refunds": _refunds(request, item, repeats),
         "stripe_ids": _stripe_ids(item),
         "ways": _ways(request, item) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
@@ -160,11 +175,25 @@ def _withdraw_url(request: HttpRequest, item: OpenItem) -> str:
     return reverse("refund_withdraw", args=[refund.pk])
 
 
-def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None) -> list[ItemForm]:
+def repeat_in_words(item: OpenItem, repeat: Repeat) -> str:
+    """That a refund made at Stripe may be the repeat of one that failed, at either's item."""
+    made, failed = repeat.part.refund, repeat.failure.refund
+    day = date_format(item.conference.localtime(repeat.part.sent_at or made.created_at), "DATE_FORMAT")
+    values = {"number": made.number, "amount": format_money(made.amount, made.currency), "date": day}
+    if item.kind == Kind.FAILED:
+        return _("%(number)s over %(amount)s was made at Stripe on %(date)s for the same payment.") % values
+    values = {"number": failed.number if failed else "", "amount": amount_of(repeat.failure)}
+    return _("%(number)s over %(amount)s of the same payment failed before it and is still open.") % values
+
+
+def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None, repeats: Sequence[Repeat]) -> list[ItemForm]:
     """The forms that settle it and that this user may send."""
-    kinds = [kind for kind in SETTLES if SETTLES[kind](item)]
+    kinds = [kind for kind in SETTLES if (repeats if kind is RepeatForm else SETTLES[kind](item))]
     allowed = [kind for kind in kinds if not kind.permission or request.user.has_perm(kind.permission)]
-    return [sent if isinstance(sent, each) else each(item=item) for each in allowed]
+    offered = [sent if isinstance(sent, each) else each(item=item) for each in allowed if each is not RepeatForm]
+    if RepeatForm not in kinds:
+        return offered
+    return [sent if isinstance(sent, RepeatForm) else RepeatForm(item=item, repeats=repeats), *offered]
 
 
 def _match(form: ItemForm) -> dict[str, Any] | None:
@@ -193,6 +222,7 @@ def _can_be_paid_by_hand(item: OpenItem) -> bool:
 
 
 SETTLES: dict[type[ItemForm], Callable[[OpenItem], bool]] = {
+    RepeatForm: lambda item: bool(repeats_of(item)),
     MatchForm: lambda item: item.kind == Kind.UNMATCHED,
     TakeBackForm: went_back_twice,
     SendBackForm: can_be_sent_back,
@@ -255,11 +285,13 @@ def still_waits(item: OpenItem) -> str:
     return f"{titles.get(State(state), _('Stripe has not settled it yet'))}\n{ASKED[State(state)]}"
 
 
-def _refunds(request: HttpRequest, item: OpenItem) -> list[Refund]:
-    """The refunds that it is about or waits for, for who may look at them."""
+def _refunds(request: HttpRequest, item: OpenItem, repeats: Sequence[Repeat]) -> list[Refund]:
+    """The refunds that it is about, waits for or may belong to, for who may look at them."""
     if not request.user.has_perm("registration.view_refund"):
         return []
-    return going_back(item) or ([item.refund] if item.refund else [])
+    pairs = [refund for repeat in repeats for refund in (repeat.part.refund, repeat.failure.refund)]
+    own: list[Refund | None] = [*going_back(item)] or [item.refund]
+    return list(dict.fromkeys(refund for refund in (*own, *pairs) if refund is not None))
 
 
 def _stripe_ids(item: OpenItem) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from registration.models import OpenItem
+from registration.models import OpenItem, Refund
 from registration.money import ZERO, format_money
 from registration.services.match_preview import MatchPreview
+from registration.services.repeats import Repeat, repeats_of
 from registration.services.surplus import left_for
 
 RELOAD = _("This page shows it as it was. Reload it and look again.")
@@ -117,6 +119,56 @@ class TransferForm(ItemForm):
         error_messages={"required": _("Enter the reference of the transfer.")},
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
+
+
+class RepeatForm(ItemForm):
+    """Which refund made at Stripe is the repeat of which that failed."""
+
+    action = "repeat"
+    button = _("Settle both")
+    explains = _(
+        "Only if somebody made it at Stripe because the first one failed: both items are then settled, and no money"
+        " moves."
+    )
+    pair = forms.CharField(
+        max_length=50, label=_("Which one"), error_messages={"required": RELOAD, "max_length": RELOAD}
+    )
+
+    def __init__(self, *args: Any, item: OpenItem, repeats: Sequence[Repeat] | None = None, **options: Any) -> None:
+        """Offer what fits the item; asked for here unless the page asked for all of its items at once."""
+        super().__init__(*args, item=item, **options)
+        self.repeats = {_key_of(each): each for each in (repeats_of(item) if repeats is None else repeats)}
+        self.label = self._what_opens_it()
+        field = self.fields["pair"]
+        field.widget = forms.Select(choices=[(key, self._in_words(each)) for key, each in self.repeats.items()])
+        if len(self.repeats) == 1:
+            field.widget, field.initial = forms.HiddenInput(), next(iter(self.repeats))
+
+    def _what_opens_it(self) -> Any:
+        """With the other refund's number where there is only one."""
+        numbers = [self._other(each).number for each in self.repeats.values()]
+        is_failure, is_one = self.item.kind == OpenItem.Kind.FAILED, len(numbers) == 1
+        if is_one:
+            text = _("%(number)s is the repeat of this…") if is_failure else _("This is the repeat of %(number)s…")
+            return text % {"number": numbers[0]}
+        return _("It was made again at Stripe…") if is_failure else _("This is the repeat of a failed refund…")
+
+    def _other(self, repeat: Repeat) -> Refund:
+        is_failure = self.item.pk == repeat.failure.pk
+        return repeat.part.refund if is_failure or repeat.failure.refund is None else repeat.failure.refund
+
+    def _in_words(self, repeat: Repeat) -> str:
+        other = self._other(repeat)
+        return f"{other.number}, {format_money(other.amount, other.currency)}"
+
+    @property
+    def chosen(self) -> Repeat | None:
+        """What was chosen, on a valid form; ``None`` when it fits no more."""
+        return self.repeats.get(self.cleaned_data["pair"])
+
+
+def _key_of(repeat: Repeat) -> str:
+    return f"{repeat.failure.pk}-{repeat.part.refund_id}"
 
 
 class TakeBackForm(ItemForm):

@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
 from dashboard.attention.pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
-from dashboard.forms.attention import ItemForm, MatchForm, SendBackForm, TakeBackForm, TransferForm
+from dashboard.forms.attention import RELOAD, ItemForm, MatchForm, RepeatForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refunds.outcome import is_htmx, proposed_text, proposed_title
 from dashboard.waiting import waiting_at
@@ -23,6 +23,7 @@ from registration.services.attention import acknowledge, check_now, send_back
 from registration.services.errors import RefundError, RefundOutcome
 from registration.services.manual import pay_by_hand_instead
 from registration.services.match_preview import preview_match
+from registration.services.repeats import settle_as_repeat
 from registration.services.twice import take_credit_back
 from registration.services.unmatched import match_to_order, order_named
 
@@ -96,6 +97,10 @@ def _carry_out(request: HttpRequest, item: OpenItem, form: ItemForm) -> None:
     staff_user, said = request.user, form.cleaned_data
     if isinstance(form, MatchForm):
         match_to_order(item, reference=said["reference"], staff_user=staff_user, seen=said["seen"])
+    elif isinstance(form, RepeatForm):
+        if form.chosen is None:
+            raise RefundError(str(RELOAD))
+        settle_as_repeat(form.chosen.failure, form.chosen.part.refund, staff_user=staff_user)
     elif isinstance(form, TakeBackForm):
         take_credit_back(item, staff_user=staff_user)
     elif isinstance(form, SendBackForm):

@@ -117,9 +117,7 @@ def _attention(
     items = OpenItem.objects.filter(conference=conference, pk__in=_keys(_shown(request, "item-"))).filter(changed)
     fresh = _count_new(of_kind, seen)
     return {
-        "items": [
-            attention_pages.item_context(request, item) for item in items.select_related(*attention_pages.RELATED)
-        ],
+        "items": attention_pages.item_contexts(request, list(items.select_related(*attention_pages.RELATED))),
         "kind": kind,
         "chips": attention_pages.chips(waiting, kind),
         "fresh": _fresh(fresh, ngettext("%(count)s more waits", "%(count)s more wait", fresh)),
