@@ -1,4 +1,4 @@
-"""Finds orders by the words they are kept under, at a cost that does not grow with the number of orders.
+"""Finds orders, and what belongs to them, by their words, at a cost that does not grow with the number of orders.
 
 What few orders have is looked up in an index of words, once, and their keys are what everything else is asked with.
 What many have is looked for along the list: a page of them is soon together, and the index would first bring all. Which
@@ -39,14 +39,14 @@ FOUND_BY_SQLITE = "SELECT rowid FROM registration_ordersearch WHERE words MATCH 
 
 
 class AmongKeys(Func):
-    """Whether an order is one of these."""
+    """Whether a row, or the order it leads to, is one of these."""
 
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, keys: Any) -> None:
+    def __init__(self, keys: Any, column: str = "pk") -> None:
         """Take keys, or what was made of them before."""
-        super().__init__(F("pk"), keys if hasattr(keys, "resolve_expression") else Value(json.dumps(keys)))
+        super().__init__(F(column), keys if hasattr(keys, "resolve_expression") else Value(json.dumps(keys)))
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """As an array that the planner cannot read, or it might walk the list for them."""
@@ -96,12 +96,13 @@ class Search:
     """Whether so many orders are found that nobody should count them."""
 
 
-def search(conference: Conference, text: str) -> Search:
+def search(conference: Conference, text: str, path: str = "") -> Search:
     """Understand a search: every word must be the beginning of a word of the order, or of an id at Stripe.
 
     Args:
         conference: Only its orders can be found.
         text: As typed. Without any word in it nothing is found.
+        path: From the rows that are asked for to their order, as ``order__``; empty for orders themselves.
     """
     tokens = text.split()[:MAX_WORDS]
     ids = [token for token in tokens if STRIPE_ID.fullmatch(token)]
@@ -112,9 +113,9 @@ def search(conference: Conference, text: str) -> Search:
     if asked:
         keys = found_by_words(conference, asked)
         is_common = keys is None
-        condition &= _compared(asked) if keys is None else Q(AmongKeys(keys))
+        condition &= _compared(asked, path) if keys is None else Q(AmongKeys(keys, f"{path}pk"))
     for token in ids:
-        has_id, is_vague = _at_stripe(token)
+        has_id, is_vague = _at_stripe(token, path)
         condition &= has_id
         is_common = is_vague and (is_common or not asked)
     return Search(condition, is_common)
@@ -180,16 +181,16 @@ def _indexed_part(word: str) -> str:
     return start[: max(digit.start(), INDEXED_SIGNS)] if digit else start
 
 
-def _compared(asked: list[str]) -> Q:
+def _compared(asked: list[str], path: str) -> Q:
     """Words looked for in the orders themselves; the longest first, for hardly any order has it."""
     condition = Q()
     for word in sorted(asked, key=len, reverse=True):
         # Twice as quick as LIKE, and it is asked of very many orders.
-        condition &= Q(GreaterThan(StrIndex("search_text", Value(f" {word}")), 0))
+        condition &= Q(GreaterThan(StrIndex(f"{path}search_text", Value(f" {word}")), 0))
     return condition
 
 
-def _at_stripe(token: str) -> tuple[Q, bool]:
+def _at_stripe(token: str, path: str) -> tuple[Q, bool]:
     """Orders with an id at Stripe that begins so, and whether so many do that the list is asked instead of the ids."""
     owners: QuerySet[Any]
     if token.startswith(("re_", "pyr_")):
@@ -199,8 +200,8 @@ def _at_stripe(token: str) -> tuple[Q, bool]:
         owners, to_order = Payment.objects.filter(_begins(column, token)), "order"
     keys = list(owners.order_by().values_list(to_order, flat=True)[: MOST_BY_ID + 1])
     if len(keys) <= MOST_BY_ID:
-        return Q(pk__in=keys), False
-    return Q(Exists(owners.filter(**{to_order: OuterRef("pk")}))), True
+        return Q(**{f"{path}pk__in": keys}), False
+    return Q(Exists(owners.filter(**{to_order: OuterRef(f"{path}pk")}))), True
 
 
 def _begins(column: str, token: str) -> Q:

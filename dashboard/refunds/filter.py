@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
 import django_filters
-from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -17,9 +15,11 @@ from dashboard.lists.filter import AmountFilter, ListFilter, choice_filter, day_
 from dashboard.lists.unread import NO_SUCH_WORDS
 from dashboard.templatetags.desk import person, state_label
 from registration.figures import TO_CREDIT
-from registration.models import Conference, Order, Refund, RefundPart, RefundReason
+from registration.models import Conference, Refund, RefundPart, RefundReason
 from registration.models.refund import State
-from registration.order_search import AmongKeys
+from registration.order_search import AmongKeys, Search
+from registration.refund_search import search_refunds
+from registration.requesters import requested_at
 from registration.said import reason_in_words
 
 Channel = RefundPart.Channel
@@ -37,7 +37,6 @@ EXTERNAL = "external"
 NOBODY = "nobody"
 TOLD = "stripe:"
 """Before what Stripe was told, where the house gave no reason of its own."""
-NUMBER = re.compile(r"(?:RF-?)?0*([0-9]{1,15})", re.IGNORECASE)
 
 
 class RefundFilter(ListFilter):
@@ -63,7 +62,7 @@ class RefundFilter(ListFilter):
         self._known: dict[str, list[int] | None] = {}
 
     def offers(self, name: str) -> list[tuple[str, str]] | None:
-        """The states, the reasons of the conference and its people, in the reader's language."""
+        """The states, the reasons of the conference, its people and who worked there, in the reader's language."""
         if name == "state":
             return [(state, state_label(state, "refund")) for state in STATES]
         if name == "reason":
@@ -71,8 +70,8 @@ class RefundFilter(ListFilter):
             told = ((f"{TOLD}{code}", str(label)) for code, label in RefundReason.StripeReason.choices)
             return [*((label, reason_in_words(label)) for label in labels), *told]
         if name == "by":
-            members = get_user_model().objects.filter(memberships__conference=self.conference)
-            people = sorted(((str(user.pk), person(user)) for user in members), key=lambda each: each[1].casefold())
+            asked = ((str(user.pk), person(user)) for user in requested_at(self.conference))
+            people = sorted(asked, key=lambda each: each[1].casefold())
             return [*people, (NOBODY, str(_("Nobody at this desk")))]
         return None
 
@@ -82,6 +81,8 @@ class RefundFilter(ListFilter):
             if name not in without:
                 keys = self._keys(name)
                 queryset = queryset.filter(Q(pk__in=rows) if keys is None else AmongKeys(keys))
+        if self._search and self._search.is_common and "q" not in without:
+            queryset = queryset.filter(self._search.condition)
         return super().narrowed(queryset, {*without, *LEADING, *self._leads})
 
     @property
@@ -90,25 +91,31 @@ class RefundFilter(ListFilter):
         return any(self._keys(name) is not None for name in self._leads)
 
     @cached_property
+    def _search(self) -> Search | None:
+        """What was typed, understood."""
+        asked = self.read.get("q")
+        return search_refunds(self.conference, asked) if asked else None
+
+    @cached_property
     def _leads(self) -> dict[str, QuerySet[Any]]:
         """Rows that an index finds, as the keys of their refunds, by the filter that asks for them."""
         asked = {name: self.read.get(name) for name in LEADING}
         leads: dict[str, QuerySet[Any]] = {}
-        if asked["q"]:
-            leads["q"] = named(asked["q"])
+        if self._search and not self._search.is_common:
+            leads["q"] = Refund.objects.filter(self._search.condition).order_by().values_list("pk", flat=True)
         if asked["by"]:
             requested = Q(requested_by__isnull=True) if asked["by"] == NOBODY else Q(requested_by=asked["by"])
             leads["by"] = Refund.objects.filter(requested).order_by().values_list("pk", flat=True)
         if asked["since"] or asked["until"]:
-            leads["since"] = self._decided(asked["since"], asked["until"])
+            leads["since"] = self._requested(asked["since"], asked["until"])
         return leads
 
-    def _decided(self, since: Any, until: Any) -> QuerySet[Any]:
-        """By the days of their parts, which are written with them and found by day, as the overview counts them."""
-        parts: QuerySet[RefundPart] = RefundPart.objects.order_by()
-        parts = parts.filter(created_at__gte=self.start_of(since)) if since else parts
-        parts = parts.filter(created_at__lt=self.end_of(until)) if until else parts
-        return parts.values_list("refund_id", flat=True)
+    def _requested(self, since: Any, until: Any) -> QuerySet[Any]:
+        """By the days they were asked for, also those that have no parts, as an import may bring them."""
+        refunds: QuerySet[Refund] = Refund.objects.order_by()
+        refunds = refunds.filter(created_at__gte=self.start_of(since)) if since else refunds
+        refunds = refunds.filter(created_at__lt=self.end_of(until)) if until else refunds
+        return refunds.values_list("pk", flat=True)
 
     def _keys(self, name: str) -> list[int] | None:
         """The refunds that a filter leads to, read once; None where they are more than are counted."""
@@ -133,13 +140,3 @@ class RefundFilter(ListFilter):
 
 LEADING = ("q", "by", "since", "until")
 """Filters that an index leads from to refunds; both ends of a period do so together."""
-
-
-def named(words: str) -> QuerySet[Any]:
-    """Those that a number, a Stripe id or an order's reference names; each is looked up by its own index."""
-    keys = list(RefundPart.objects.filter(stripe_refund_id=words).values_list("refund_id", flat=True))
-    if number := NUMBER.fullmatch(words):
-        keys.append(int(number[1]))
-    orders = Order.objects.filter(reference__in=(words, words.upper()))
-    asked = Q(pk__in=keys) | Q(order__in=list(orders.values_list("pk", flat=True)))
-    return Refund.objects.filter(asked).order_by().values_list("pk", flat=True)

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from dashboard.addresses import page_address
-from dashboard.lists.counts import COUNT_CAP, Part, ask, said
+from dashboard.lists.counts import COUNT_CAP, MOST_GATHERED, Part, ask, said
 from dashboard.lists.filtered_list import TYPED_PARAMETERS, FilteredList
 from dashboard.lists.paging import PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.lists.unread import Unread
@@ -95,12 +95,17 @@ class RefundList(FilteredList):
         """What each chip would find, given the other filters; None for what cannot be counted without reading much."""
         if self._is_whole:
             return ask(self._counting)
-        if not self.filter.finds_few:
+        if not (self.filter.finds_few or self._are_few):
             return dict.fromkeys(("all", *STATES))
         found = self.refunds(without=("state",)).order_by()
         asked = {str(state): Count("pk", filter=Q(state=state)) for state in STATES}
         counted: dict[str, int | None] = found.aggregate(all=Count("pk"), **asked)
         return counted
+
+    @property
+    def _are_few(self) -> bool:
+        """Whether all refunds together are so few that those of an amount, a way or a reason can be counted."""
+        return Refund.objects.order_by()[: MOST_GATHERED + 1].count() <= MOST_GATHERED
 
     @property
     def _is_whole(self) -> bool:

@@ -539,6 +539,10 @@ class Migration(migrations.Migration):
             model_name='refund',
             index=models.Index(condition=models.Q(('hold_until__isnull', False)), fields=['hold_until'], name='refund_held'),
         ),
+        migrations.AddIndex(
+            model_name='refund',
+            index=models.Index(fields=['created_at'], name='refund_by_day'),
+        ),
         migrations.AddConstraint(
             model_name='refund',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='refund_amount_positive'),

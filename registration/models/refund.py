@@ -137,6 +137,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="refund_state_newest"),
             models.Index(fields=["hold_until"], condition=Q(hold_until__isnull=False), name="refund_held"),
+            models.Index(fields=["created_at"], name="refund_by_day"),
         ]
 
     def __str__(self) -> str:

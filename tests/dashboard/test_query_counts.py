@@ -35,7 +35,7 @@ QUERIES: dict[str, int] = {
     "Refunds, state succeeded": 8,
     "Refunds, one day": 10,
     "Refunds, by one person": 11,
-    "Refunds, amounts": 8,
+    "Refunds, amounts": 10,
     "Row of an order": 3,
     "Live check, nothing new": 3,
     "Page of an order": 7,

@@ -12,10 +12,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from registration.models import Conference, Order, Payment, Refund, RefundPart
+from registration.models import Conference, Order, Payment, Refund
 from registration.models.refund import State
 from registration.services.refund import RefundService
-from tests.cast import HTMX, make_order
+from tests.cast import HTMX, make_order, make_staff
 from tests.dashboard.reading import text_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NewOrder = Callable[..., Order]
+REFUNDS = "/refunds/"
 
 
 def refund_of(order: Order, amount: str, **more: Any) -> Refund:
@@ -70,7 +71,7 @@ def test_refunds_are_found_by_the_days_of_the_conferences_place(
     refunds = [refund_of(new_order(paid="20.00"), "20.00") for _day in range(3)]
     moments = (datetime(2026, 3, 2, 4, 59, tzinfo=UTC), datetime(2026, 3, 2, 5, tzinfo=UTC))
     for refund, moment in zip(refunds, moments, strict=False):
-        RefundPart.objects.filter(refund=refund).update(created_at=moment)
+        Refund.objects.filter(pk=refund.pk).update(created_at=moment)
     early, late, now = refunds
 
     assert_lists(grace_client, {"until": "2026-03-01"}, early)
@@ -84,7 +85,7 @@ def test_what_many_lead_to_is_found_as_well(grace_client: Client, grace: Any, ne
     refund_of(new_order(paid="20.00"), "20.00")
     query = {"by": str(grace.pk), "since": "2026-01-01"}
 
-    with mock.patch("dashboard.refunds.filter.COUNT_CAP", 2):
+    with mock.patch("dashboard.refunds.filter.COUNT_CAP", 2), mock.patch("dashboard.refunds.list.MOST_GATHERED", 3):
         assert_lists(grace_client, query, *reversed(ours))
         chips = grace_client.get(reverse("refund_list"), query).context["refunds"].chips
 
@@ -142,6 +143,67 @@ def test_refunds_are_found_by_who_requested_them(
     assert_lists(grace_client, {"by": "nobody"}, nobodys)
 
 
+def test_refunds_are_found_by_the_name_and_email_that_their_order_is_found_by(
+    grace_client: Client, new_order: NewOrder
+) -> None:
+    ada = refund_of(new_order(paid="20.00", billing_name="Ada Müller", billing_email="ada@lovelace.example"), "5.00")
+    second = refund_of(ada.order, "5.00")
+    refund_of(new_order(paid="20.00", billing_name="Bob Babbage", billing_email="bob@post.example"), "5.00")
+    new_order(paid="20.00", billing_name="Ada Muller")
+
+    for words in ("ada", "MULLER ad", "lovelace.example", ada.order.reference, ada.order.reference[:7]):
+        assert_lists(grace_client, {"q": words, "until": "2199-01-01"}, second, ada)
+    assert_lists(grace_client, {"q": "ada bob"})
+    assert chip_counts(grace_client, q="ada")["All"] == "2"
+
+
+def test_a_name_that_very_many_orders_have_is_looked_for_along_the_list(
+    grace_client: Client, new_order: NewOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registration.order_search.COMMON", -1)
+    ada = refund_of(new_order(paid="20.00", billing_name="Ada Müller"), "5.00")
+    refund_of(new_order(paid="20.00", billing_name="Bob Babbage"), "5.00")
+
+    assert_lists(grace_client, {"q": "muller"}, ada)
+    assert_lists(grace_client, {"q": "muller", "state": "failed"})
+
+
+def test_a_number_or_a_refunds_id_at_stripe_finds_it_alone_and_digits_a_card_as_well(
+    grace_client: Client, conference: Conference, ada: Any, sandbox: "SandboxServer"
+) -> None:
+    order = make_order(conference, ada, paid="60.00", sandbox=sandbox)
+    first, second = (refund_of(order, amount, destination="CARD") for amount in ("5.00", "6.00"))
+    payment = order.payments.get()
+
+    assert_lists(grace_client, {"q": second.number.lower()}, second)
+    assert_lists(grace_client, {"q": str(first.parts.get().stripe_refund_id)}, first)
+    assert_lists(grace_client, {"q": payment.stripe_charge_id}, second, first)
+    assert_lists(grace_client, {"q": payment.card_last4}, second, first)
+    assert first.number in numbers_in_file(grace_client, q=str(first.pk))
+
+
+def test_a_refund_without_parts_is_found_by_its_day(grace_client: Client, order: Order) -> None:
+    bare = Refund.objects.create(order=order, amount=Decimal("5.00"), currency="EUR", state=State.SUCCEEDED)
+    Refund.objects.filter(pk=bare.pk).update(created_at=datetime(2026, 3, 2, 12, tzinfo=UTC))
+
+    assert_lists(grace_client, {"since": "2026-03-02", "until": "2026-03-02"}, bare)
+
+
+def test_colleagues_who_left_can_still_be_chosen_and_those_of_other_conferences_not(
+    grace_client: Client, grace: Any, sam: Any, new_order: NewOrder, other_conference: Conference, ada: Any
+) -> None:
+    his = refund_of(new_order(paid="20.00"), "5.00", staff_user=sam)
+    sam.memberships.all().delete()
+    stranger = make_staff("stranger", "Finance", other_conference, last_name="Elsewhere")
+    refund_of(make_order(other_conference, ada, paid="30.00"), "10.00", staff_user=stranger)
+
+    offered = [value for value, _name in grace_client.get(REFUNDS).context["refunds"].filter.offers("by")]
+
+    assert {str(grace.pk), str(sam.pk)} <= set(offered)
+    assert str(stranger.pk) not in offered
+    assert_lists(grace_client, {"by": str(sam.pk)}, his)
+
+
 def test_what_waits_for_a_hand_is_told_apart_from_what_is_at_stripe(
     grace_client: Client, by_hand: Refund, conference: Conference, ada: Any, sandbox: "SandboxServer"
 ) -> None:
@@ -186,6 +248,19 @@ def test_a_count_that_might_be_of_others_is_left_out_and_one_above_the_cap_says_
         refund_of(make_order(other_conference, ada, paid="30.00"), "10.00")
     with mock.patch("dashboard.refunds.list.COUNT_CAP", 5):
         assert chip_counts(grace_client)["Succeeded"] == ""
+
+
+def test_chips_count_beside_an_amount_a_way_and_a_reason_while_there_are_few_refunds(
+    grace_client: Client, new_order: NewOrder
+) -> None:
+    refund_of(new_order(paid="90.00"), "10.00", internal_reason="Programme changed")
+    set_state(refund_of(new_order(paid="90.00"), "30.00"), State.FAILED)
+
+    for query in ({"least": "20"}, {"to": "credit", "least": "20"}, {"reason": "stripe:requested_by_customer"}):
+        counts = chip_counts(grace_client, **query)
+        assert (counts["All"], counts["Failed"], counts["Succeeded"]) == ("1", "1", "0")
+    with mock.patch("dashboard.refunds.list.MOST_GATHERED", 1):
+        assert set(chip_counts(grace_client, least="20").values()) == {""}
 
 
 def test_the_list_that_a_filter_swaps_brings_its_count_its_errors_and_its_file_along(

@@ -50,6 +50,10 @@ class Page:
     most_queries: int | None = None
 
 
+BY_ATTENDEE = ("last name", "full name", "email before the @", "email after the @", "reference", "no match")
+"""Forms of search that the list of refunds knows as well."""
+
+
 class Samples:
     """Rows of the season to ask for."""
 
@@ -150,6 +154,9 @@ def refund_lists(samples: Samples) -> Iterator[Page]:
         "a number": {"q": samples.refund.number},
     }
     asked |= {"one day, by hand": {"since": day, "until": day, "to": "manual"}}
+    words = search_forms(samples)
+    asked |= {f"found by {name}": {"q": words[name]} for name in BY_ATTENDEE}
+    asked["found by name and state"] = {"q": words["full name"], "state": "failed"}
     for words, query in asked.items():
         yield Page(f"Refunds, {words}", Asked(f"{reverse('refund_list')}?{urlencode(query)}"), FLOORS["page"])
 
