@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from registration.models import Refund, RefundPart
 from registration.models.refund import OVER, State
+from registration.refund_ends import TELLS_TWO_ENDS, UNDONE, WITHDRAWN, ended_as, ended_label
 from registration.sentences import cause_in_words
 
 Channel = RefundPart.Channel
@@ -42,9 +43,9 @@ def steps(refund: Refund) -> list[Step]:
     if state == State.AWAITING_TRANSFER and not parts:
         return [requested, Step(_("Pay back by hand"), None, "now")]
     if not parts:
-        return [requested, Step(str(refund.get_state_display()), refund.updated_at, "done")]
+        return [requested, Step(ended_label(refund), refund.updated_at, "done")]
     if state in OVER:
-        return [requested, Step(str(State(state).label), settled, "failed")]
+        return [requested, Step(ended_label(refund), settled, "failed")]
     if state == State.UNCONFIRMED:
         return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
     is_there = any(part.state in (State.PENDING, State.REQUIRES_ACTION) for part in parts)
@@ -66,9 +67,9 @@ def ended_because(refund: Refund) -> str:
     """Why a refund went no further, in the reader's language; empty when nothing is known. Reads ``refund.parts``."""
     if refund.refusal:
         return str(refund.refusal)
-    if refund.state == State.REJECTED:
+    if ended_as(refund) == WITHDRAWN:
         return _("Withdrawn by whoever proposed it.")
-    if refund.state == State.CANCELED and not any(part.sent_at for part in refund.parts.all()):
+    if ended_as(refund) == UNDONE:
         return _("Taken back before it was sent.")
     causes = [part.failure_reason for part in refund.parts.all() if part.state == State.FAILED and part.failure_reason]
     return capfirst(cause_in_words(causes[0])) + "." if causes else ""
@@ -96,6 +97,10 @@ HOLDERS = {
     State.CANCELED: gettext_lazy("The conference still has the money; it was not sent."),
     State.REJECTED: gettext_lazy("The conference still has the money; it was not approved."),
 }
+ENDED_HERE = {
+    WITHDRAWN: gettext_lazy("The conference still has the money; whoever proposed it withdrew it."),
+    UNDONE: gettext_lazy("The conference still has the money; it was undone before it was sent."),
+}
 
 
 def holder(part: RefundPart) -> str:
@@ -113,6 +118,8 @@ def _who_has(part: RefundPart) -> str:
         return _("Paid back by hand.")
     if part.channel == Channel.MANUAL and part.state == State.REQUESTED:
         return _("The conference still has the money. Do not pay it yet: this can still be undone.")
+    if part.state in TELLS_TWO_ENDS and (ended := ENDED_HERE.get(ended_as(part.refund))):
+        return str(ended)
     if part.state == State.PENDING and part.pending_reason == "insufficient_funds":
         return _("The conference still has the money; Stripe sends it once its balance is topped up.")
     return str(HOLDERS[State(part.state)])

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from registration.models import HistoryEntry, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import format_money
+from registration.refund_ends import UNDONE, ended_as
 from registration.said import Said, Sentence, dispute_in_words, read
 
 Channel = RefundPart.Channel
@@ -97,6 +98,7 @@ BECAME[State.AWAITING_TRANSFER] = gettext_lazy(
     "%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; the transfer is still to be made"
 )
 BECAME |= dict.fromkeys((State.PENDING, State.REQUIRES_ACTION), BECAME[State.REQUESTED])
+TAKEN_BACK = gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; it was undone")
 HELD = gettext_lazy("%(who)s is about to refund %(amount)s of %(total)s %(to)s, %(left)s left")
 
 
@@ -106,7 +108,7 @@ def _requested(facts: Facts) -> str:
     values["to"] = _("to %(instrument)s") % {"instrument": facts["card"]} if facts["card"] else f"({values['where']})"
     if facts["channel"] == BY_HAND:
         values["to"] = _("by hand")
-    became = None if refund is None else HELD if refund.is_held else BECAME.get(State(refund.state))
+    became = None if refund is None else _became(refund)
     text = str(became or _("%(who)s refunded %(amount)s of %(total)s %(to)s, %(left)s left")) % values
     if facts["fee"] and (refund is None or refund.state not in OVER):
         text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}
@@ -122,6 +124,12 @@ def _with_lines(text: str, facts: Facts) -> str:
 def counted(count: int, whole: int, item: str) -> str:
     """How many of a line that holds several."""
     return _("%(count)s of %(whole)s × %(item)s") % {"count": count, "whole": whole, "item": item}
+
+
+def _became(refund: Refund) -> Any:
+    if refund.is_held:
+        return HELD
+    return TAKEN_BACK if ended_as(refund) == UNDONE else BECAME.get(State(refund.state))
 
 
 def _proposed(facts: Facts) -> str:

@@ -18,6 +18,7 @@ from dashboard.lists.filter import AmountFilter, ListFilter, choice_filter, day_
 from dashboard.lists.unread import NO_SUCH_WORDS, Unread
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.order_search import AmongKeys, Led, Search, search
+from registration.selection import READY
 
 ANY = "any"
 LEADING = {"method": "orders_by_method", "attention": "orders_by_item"}
@@ -84,8 +85,8 @@ class OrderFilter(ListFilter):
         return is_common or any(not isinstance(self._found(name), list) for name in LEADING if self.read.get(name))
 
     def only_refundable(self, queryset: QuerySet[Order], _name: str, value: str) -> QuerySet[Order]:
-        """Keep orders with something left to give back, or those without."""
-        return queryset.filter(refundable_amount__gt=0) if value == YES else queryset.filter(refundable_amount=0)
+        """Keep orders with something left to give back, or those without; what a pending one holds is not for now."""
+        return queryset.filter(READY) if value == YES else queryset.exclude(READY)
 
     def led_to(self, queryset: QuerySet[Order], name: str, _value: str) -> QuerySet[Order]:
         """Keep orders with money that arrived one way, or that somebody should look at.

@@ -30,6 +30,8 @@ CHIP_PARAMETERS = ("status", "refundable")
 FILTER_PARAMETERS = ("attention", "method", *TYPED_PARAMETERS)
 OFTEN_ALIKE = ("status", "refunded_amount")
 """Columns in which a season has the same value again and again."""
+REFUNDABLE = "found.refundable_amount > 0 AND found.status <> 'PENDING'"
+"""As the filter has it: what a pending order holds goes back when it is cancelled, not now."""
 LOOKS = ("sort", "size")
 """How the list is laid out, whatever it is narrowed to."""
 MOST_ELSEWHERE = 10
@@ -249,7 +251,7 @@ class OrderList(FilteredList):
     @property
     def _counting(self) -> tuple[dict[str, Part], Part | None]:
         """What to ask for the chips and the list, and what to read it from. No count ever reads all orders."""
-        conditions: dict[str, Part] = {"refundable": ("found.refundable_amount > 0", ())}
+        conditions: dict[str, Part] = {"refundable": (REFUNDABLE, ())}
         conditions |= {status.value: ("found.status = %s", (status.value,)) for status in Order.Status}
         if self._chipped:
             conditions["found"] = self._chip_condition
@@ -267,7 +269,7 @@ class OrderList(FilteredList):
         status, refundable = self.filter.read.get("status"), self.filter.read.get("refundable")
         conditions = ["found.status = %s"] if status else []
         if refundable:
-            conditions.append(f"found.refundable_amount {'>' if refundable == YES else '='} 0")
+            conditions.append(REFUNDABLE if refundable == YES else f"NOT ({REFUNDABLE})")
         return " AND ".join(conditions) or "TRUE", (status,) if status else ()
 
     def _capped(self, counts: dict[str, Any]) -> dict[str, int | None]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.lists.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
-from dashboard.templatetags.desk import state_label
+from dashboard.templatetags.desk import shown_state, state_label
 from registration.models import Conference, Refund, RefundPart
 from registration.said import why_refunded
 from registration.sentences import person
@@ -48,7 +48,7 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         *map(as_text, (attendee_name(order), attendee_email(order))),
         *(refund.amount, refund.fee_amount, refund.currency),
         *(refund.state, refund.destination, refund.source, refund.stripe_reason),
-        state_label(refund.state, "refund"),
+        state_label(shown_state(refund), "refund"),
         *(_way(refund), refund.get_source_display()),
         *map(as_text, (why_refunded(refund), refund.note, *people)),
         refund.retry_of.number if refund.retry_of else "",

@@ -18,6 +18,7 @@ from registration.figures import TO_CREDIT
 from registration.models import Conference, Refund, RefundPart, RefundReason
 from registration.models.refund import State
 from registration.order_search import AmongKeys, Search
+from registration.refund_ends import UNDONE, WITHDRAWN, that_ended
 from registration.refund_search import search_refunds
 from registration.requesters import requested_at
 from registration.said import reason_in_words
@@ -25,14 +26,17 @@ from registration.said import reason_in_words
 Channel = RefundPart.Channel
 STATES = (
     *(State.AWAITING_APPROVAL, State.AWAITING_TRANSFER, State.UNCONFIRMED, State.REQUESTED),
-    *(State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED, State.CANCELED, State.REJECTED),
+    *(State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED, State.FAILED, State.CANCELED, UNDONE),
+    *(State.REJECTED, WITHDRAWN),
 )
-"""Every state: first what waits for somebody here."""
+"""Every state: first what waits for somebody here. What was taken back here stands apart from the cancelled and the
+rejected."""
 WAYS = {
     "card": (_("Card"), Q(channel=Channel.STRIPE)),
     "credit": (_("Store credit"), Q(channel__in=TO_CREDIT)),
     "manual": (_("By hand"), Q(channel=Channel.MANUAL)),
 }
+ENDS = (State.CANCELED, UNDONE, State.REJECTED, WITHDRAWN)
 EXTERNAL = "external"
 NOBODY = "nobody"
 TOLD = "stripe:"
@@ -43,7 +47,7 @@ class RefundFilter(ListFilter):
     """Search and filters of the refunds, the same for the page, its counts and the export."""
 
     q = django_filters.CharFilter(label=_("Search"), error_messages={"null_characters_not_allowed": NO_SUCH_WORDS})
-    state = choice_filter([], _("State"))
+    state = choice_filter([], _("State"), method="in_state")
     to = choice_filter(
         [*((way, label) for way, (label, _parts) in WAYS.items()), (EXTERNAL, _("Made at Stripe"))],
         _("Sent to"),
@@ -124,6 +128,10 @@ class RefundFilter(ListFilter):
             self._known[name] = sorted(set(keys)) if len(keys) <= COUNT_CAP else None
         return self._known[name]
 
+    def in_state(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
+        """Keep those in one state, as the chips name it."""
+        return queryset.filter(in_state(value))
+
     def sent_to(self, queryset: QuerySet[Refund], _name: str, value: str) -> QuerySet[Refund]:
         """Keep those of which some went one way, or that were made at Stripe."""
         if value == EXTERNAL:
@@ -140,3 +148,8 @@ class RefundFilter(ListFilter):
 
 LEADING = ("q", "by", "since", "until")
 """Filters that an index leads from to refunds; both ends of a period do so together."""
+
+
+def in_state(state: str) -> Q:
+    """Refunds in one of ``STATES``."""
+    return that_ended(state) if state in ENDS else Q(state=state)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from dashboard.lists.filtered_list import TYPED_PARAMETERS, FilteredList
 from dashboard.lists.paging import PAGE_SIZE, KeysetPage, keyset_page
 from dashboard.lists.unread import Unread
 from dashboard.orders.list import Chip
-from dashboard.refunds.filter import STATES, RefundFilter
+from dashboard.refunds.filter import STATES, RefundFilter, in_state
 from dashboard.refunds.page import refund_row
 from dashboard.templatetags.desk import state_label
 from dashboard.waiting import ask_with_frame, waiting_at
@@ -98,7 +98,7 @@ class RefundList(FilteredList):
         if not (self.filter.finds_few or self._are_few):
             return dict.fromkeys(("all", *STATES))
         found = self.refunds(without=("state",)).order_by()
-        asked = {str(state): Count("pk", filter=Q(state=state)) for state in STATES}
+        asked = {str(state): Count("pk", filter=in_state(state)) for state in STATES}
         counted: dict[str, int | None] = found.aggregate(all=Count("pk"), **asked)
         return counted
 
@@ -115,7 +115,7 @@ class RefundList(FilteredList):
     @property
     def _counting(self) -> dict[str, Part]:
         """What to ask for the chips: of each state, and of all, no more rows than a chip says."""
-        states = {str(state): self._some(Refund.objects.filter(state=state)) for state in STATES}
+        states = {str(state): self._some(Refund.objects.filter(in_state(state))) for state in STATES}
         return {"all": self._some(Refund.objects.all()), **states}
 
     def _some(self, refunds: QuerySet[Refund]) -> Part:

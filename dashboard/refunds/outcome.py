@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh, reswap, trigger_client_event
 
 from dashboard.names import attendee_name
@@ -19,6 +20,7 @@ from dashboard.refunds.held import Held, held, remember
 from dashboard.refunds.panel import money, where
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, UNDECIDED, State
+from registration.refund_ends import UNDONE, WITHDRAWN, ended_as
 from registration.refund_words import came_back, ended_because
 
 Channel = RefundPart.Channel
@@ -256,12 +258,18 @@ def proposed_text(refund: Refund) -> str:
     }
 
 
+ENDED: dict[str, Any] = {
+    State.REJECTED: gettext_lazy("The refund was not approved"),
+    WITHDRAWN: gettext_lazy("The proposal was withdrawn"),
+    State.CANCELED: gettext_lazy("The refund was cancelled"),
+    UNDONE: gettext_lazy("The refund was undone"),
+}
+
+
 def ended_title(refund: Refund) -> str:
     """Why a refund went no further."""
-    if refund.state == State.REJECTED:
-        return _("The refund was not approved")
-    if refund.state == State.CANCELED:
-        return _("The refund was cancelled")
+    if title := ENDED.get(ended_as(refund)):
+        return str(title)
     if came_back(refund):
         return _("The refund did not reach the attendee")
     return _("Stripe refused the refund")

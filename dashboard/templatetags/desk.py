@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.live import mark_now
 from dashboard.names import initials_of
+from registration.models import Refund, RefundPart
+from registration.refund_ends import TELLS_TWO_ENDS, ended_as
 
 register = template.Library()
 
@@ -45,7 +47,9 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "succeeded": ("green", "check", _("Succeeded")),
         "failed": ("red", "x-circle", _("Failed")),
         "canceled": ("outline", "no-symbol", _("Cancelled")),
+        "undone": ("outline", "arrow-uturn-left", _("Undone")),
         "rejected": ("outline", "no-symbol", _("Rejected")),
+        "withdrawn": ("outline", "arrow-uturn-left", _("Withdrawn")),
     },
     "credit": {
         "available": ("violet", "wallet", _("Available")),
@@ -113,6 +117,19 @@ def _usual_badge(kind: str, state: str, large: bool, _language: str | None) -> S
 def state_label(state: str, kind: str) -> str:
     """Return the words of a state, for a sentence or a preview: ``{{ order.status|state_label:"order" }}``."""
     return str(look_of(kind, state)[2])
+
+
+@register.filter
+def shown_state(refund: Refund) -> str:
+    """Return the state of a refund as its badge names it, which tells what was taken back here from what others ended."""
+    return ended_as(refund)
+
+
+@register.filter
+def shown_part_state(part: RefundPart) -> str:
+    """Return the state of one part as its badge names it."""
+    is_taken_back = part.state in TELLS_TWO_ENDS and part.state == part.refund.state
+    return ended_as(part.refund) if is_taken_back else str(part.state)
 
 
 @register.filter

@@ -242,6 +242,22 @@ def test_any_sort_reaches_every_order_once_in_both_directions(
     assert back.newer_url
 
 
+def test_what_a_pending_order_holds_is_refundable_neither_in_chip_filter_nor_row(
+    grace_client: Client, conference: Conference, ada: Any, new_order: NewOrder
+) -> None:
+    partly, paid = new_order(total="20.00"), new_order(paid="10.00")
+    pay(partly, "5.00", method="CREDIT", credit=make_credit(conference, ada, "5.00"))
+    assert (partly.status, partly.refundable_amount) == (Order.Status.PENDING, Decimal("5.00"))
+
+    assert references(grace_client, "refundable=true") == [paid.reference]
+    assert references(grace_client, "refundable=false") == [partly.reference]
+    for query in ("", "refundable=true", "refundable=false", "since=2020-01-01"):
+        chips = grace_client.get(f"{reverse('order_list')}?{query}").context["orders"].chips
+        assert next(chip.count for chip in chips if chip.label == "Refundable") == "1"
+    for query, found in (("refundable=true", 1), ("refundable=false", 1)):
+        assert grace_client.get(f"{reverse('order_list')}?{query}").context["orders"].found == found
+
+
 def test_refundable_sorts_by_amount(grace_client: Client, new_order: NewOrder) -> None:
     made = {amount: new_order(paid=amount).reference for amount in ("9.00", "100.00", "20.00")}
     assert references(grace_client, "sort=-refundable") == [made["100.00"], made["20.00"], made["9.00"]]

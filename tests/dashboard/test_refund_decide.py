@@ -10,6 +10,7 @@ from django.urls import reverse
 from registration.models import Conference, OpenItem, Order, Refund
 from registration.services.refund import RefundService
 from tests.cast import HTMX, client_of, make_staff
+from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -283,3 +284,22 @@ def test_a_proposal_that_was_withdrawn_is_not_said_to_be_rejected(
 
     assert "Sam Gamgee withdrew the proposal to refund €12.50" in html
     assert proposal.order.refunds.get().state == State.REJECTED
+
+
+def test_what_was_withdrawn_is_told_apart_from_what_was_rejected(
+    grace_client: Client, sam_client: Client, proposal: Refund
+) -> None:
+    sam_client.post(reverse("refund_withdraw", args=[proposal.pk]))
+
+    page = text_of(grace_client.get(reverse("refund_detail", args=[proposal.pk])))
+    order = text_of(grace_client.get(reverse("order_detail", args=[proposal.order.reference])))
+
+    assert "The proposal was withdrawn" in page
+    for text in (page, order):
+        assert "not approved" not in text
+        assert "Rejected" not in text
+        assert "Withdrawn" in text
+    for state, found in (("withdrawn", [proposal.pk]), ("rejected", [])):
+        rows = grace_client.get(reverse("refund_list"), {"state": state}).context["refunds"].rows
+        assert [row["refund"].pk for row in rows] == found
+    assert "Withdrawn" in grace_client.get(reverse("refund_export")).getvalue().decode()

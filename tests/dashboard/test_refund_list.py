@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NewOrder = Callable[..., Order]
 REFUNDS = "/refunds/"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def refund_of(order: Order, amount: str, **more: Any) -> Refund:
@@ -184,7 +185,7 @@ def test_a_number_or_a_refunds_id_at_stripe_finds_it_alone_and_digits_a_card_as_
 
 def test_a_refund_without_parts_is_found_by_its_day(grace_client: Client, order: Order) -> None:
     bare = Refund.objects.create(order=order, amount=Decimal("5.00"), currency="EUR", state=State.SUCCEEDED)
-    Refund.objects.filter(pk=bare.pk).update(created_at=datetime(2026, 3, 2, 12, tzinfo=UTC))
+    Refund.objects.filter(pk=bare.pk).update(created_at=NOON)
 
     assert_lists(grace_client, {"since": "2026-03-02", "until": "2026-03-02"}, bare)
 
@@ -221,18 +222,19 @@ def chip_counts(client: Client, **query: str) -> dict[str, str]:
 
 
 def test_each_state_is_a_chip_with_what_it_finds_beside_the_other_filters(
-    grace_client: Client, new_order: NewOrder, other_conference: Conference, ada: Any
+    grace_client: Client, grace: Any, new_order: NewOrder, other_conference: Conference, ada: Any
 ) -> None:
     small, large = (refund_of(new_order(paid="90.00"), amount) for amount in ("10.00", "30.00"))
-    set_state(refund_of(new_order(paid="90.00"), "10.00"), State.REJECTED)
-    set_state(refund_of(new_order(paid="90.00"), "10.00"), State.CANCELED)
+    for state in (State.REJECTED, State.CANCELED):
+        set_state(refund_of(new_order(paid="90.00"), "10.00"), state).parts.update(sent_at=NOON)
+    Refund.objects.filter(state=State.REJECTED).update(decided_by=grace)
     refund_of(make_order(other_conference, ada, paid="30.00"), "10.00")
 
     counts = chip_counts(grace_client)
     of_one = chip_counts(grace_client, q=large.number, state="failed")
 
     assert counts == dict.fromkeys(counts, "0") | {"All": "4", "Succeeded": "2", "Rejected": "1", "Cancelled": "1"}
-    assert len(counts) == 11
+    assert len(counts) == 13
     assert of_one == dict.fromkeys(counts, "0") | {"All": "1", "Succeeded": "1"}
     assert small.number not in text_of(grace_client.get(reverse("refund_list"), {"state": "rejected"}))
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from registration.models import Conference, Order, Refund
 from tests.cast import HTMX, client_of, make_staff
+from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,7 +156,7 @@ def test_without_a_script_there_is_a_page_with_both(sam_client: Client, card_ord
     assert "Check now" not in main
 
     done = sam_client.post(reverse("refund_undo", args=[refund.pk]), follow=True).content.decode()
-    assert "The refund was cancelled" in done
+    assert "The refund was undone" in done
     assert "Taken back before it was sent. No money moved." in done
     assert 'id="retry"' not in done
 
@@ -200,3 +201,39 @@ def test_who_may_only_look_can_neither_undo_nor_send(
     assert post(walker, name, refund).status_code == 403
     refund.refresh_from_db()
     assert refund.is_held
+
+
+def test_what_was_undone_says_so_everywhere_and_is_told_apart_from_what_stripe_cancelled(
+    sam_client: Client, grace_client: Client, card_order: Order
+) -> None:
+    refund = hold(sam_client, card_order, **HTMX)
+    post(sam_client, "refund_undo", refund, **HTMX)
+
+    pages = (
+        grace_client.get(reverse("refund_detail", args=[refund.pk])),
+        grace_client.get(reverse("order_detail", args=[card_order.reference])),
+    )
+    for page in pages:
+        assert "it was cancelled" not in text_of(page)
+        assert "it was undone" in text_of(page)
+        assert "Cancelled" not in text_of(page)
+    assert "The refund was undone" in text_of(pages[0])
+    assert [*numbers(grace_client, "undone"), *numbers(grace_client, "canceled")] == [refund.number]
+    assert "Undone" in grace_client.get(reverse("refund_export")).getvalue().decode()
+
+
+def numbers(client: Client, state: str) -> list[str]:
+    shown = client.get(reverse("refund_list"), {"state": state}).context["refunds"].rows
+    return [row["refund"].number for row in shown]
+
+
+def test_what_stripe_cancelled_is_not_said_to_be_undone(grace_client: Client, card_order: Order) -> None:
+    refund = hold(grace_client, card_order, **HTMX)
+    refund.parts.update(state=State.CANCELED, sent_at=timezone.now())
+    Refund.objects.filter(pk=refund.pk).update(state=State.CANCELED, hold_until=None)
+
+    page = text_of(grace_client.get(reverse("refund_detail", args=[refund.pk])))
+
+    assert "The refund was cancelled" in page
+    assert "it was cancelled" in page
+    assert [*numbers(grace_client, "canceled"), *numbers(grace_client, "undone")] == [refund.number]

@@ -154,9 +154,9 @@ def refund_lists(samples: Samples) -> Iterator[Page]:
         "a number": {"q": samples.refund.number},
     }
     asked |= {"one day, by hand": {"since": day, "until": day, "to": "manual"}}
-    words = search_forms(samples)
-    asked |= {f"found by {name}": {"q": words[name]} for name in BY_ATTENDEE}
-    asked["found by name and state"] = {"q": words["full name"], "state": "failed"}
+    typed = search_forms(samples)
+    asked |= {f"found by {name}": {"q": typed[name]} for name in BY_ATTENDEE}
+    asked["found by name and state"] = {"q": typed["full name"], "state": "failed"}
     for words, query in asked.items():
         yield Page(f"Refunds, {words}", Asked(f"{reverse('refund_list')}?{urlencode(query)}"), FLOORS["page"])
 
