@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from registration.books import POSTINGS, Posting
+from registration.books import POSTINGS, Kind, Posting
 from registration.kept_query import made_or_none
 from registration.models import Conference, Credit, Order, Refund
 from registration.money import quantize_money
@@ -36,11 +36,16 @@ OF_PART = {
     "reason": "refund__reason",
     "stripe_reason": "refund__stripe_reason",
     "who": "refund__requested_by",
+    "approved_by": "refund__decided_by",
 }
 USED = {"store_credit": "credit_id", "reason": "reason", "who": "actor"}
-OWED = USED | {"refund": "credit__refund_id"}
-"""Where each kind of row has what is told of it; ``who`` leads to a person."""
+OWED = USED | {"refund": "credit__refund_id", "approved_by": "credit__refund__decided_by"}
+"""Where each kind of row has what is told of it."""
+PEOPLE = ("who", "approved_by")
+"""What of it leads to a person."""
 NUMBERED: dict[str, Any] = {"refund": Refund, "store_credit": Credit}
+APPROVED = (Kind.REFUND, Kind.CAME_BACK, Kind.ISSUED)
+"""What a refund moved by itself; what became of its credit later, nobody approved with it."""
 TOLD = (OF_PAYMENT, OF_PAYMENT, OF_PART, OF_PART, USED, OWED)
 
 
@@ -54,6 +59,7 @@ class MovementLine:
         store_credit: Number of the credit that it moved or that was issued with it.
         reference: Of a payment or a transfer made by hand; of a card refund, the bank's.
         who: Whoever recorded the payment, asked for the refund or moved the credit; empty for nobody.
+        approved_by: The second person, who let a refund go ahead that ``who`` proposed.
         reason: The house's or a person's own words; without one, ``stripe_reason`` says what Stripe was told.
     """
 
@@ -72,6 +78,7 @@ class MovementLine:
     who: str = ""
     reason: Sentence = ""
     stripe_reason: str = ""
+    approved_by: str = ""
 
     @property
     def why(self) -> str:
@@ -103,16 +110,23 @@ def lines_of(order: Order) -> list[MovementLine]:
 def _lines(posting: Posting, told: Mapping[str, str], rows: QuerySet[Any]) -> Iterator[MovementLine]:
     reference = posting.order.removesuffix("_id") + "__reference"
     columns = ("moved_at", "moved_kind", reference, "debit", "credited", "amount")
-    facts = {name: path for name, path in told.items() if name != "who"}
-    people = (f"{told['who']}__{column}" for column in PERSON)
+    facts = {name: path for name, path in told.items() if name not in PEOPLE}
+    named = [name for name in PEOPLE if name in told]
+    people = (f"{told[name]}__{column}" for name in named for column in PERSON)
     for row in rows.values_list(*columns, *facts.values(), *people).iterator():
         values = iter(row)
         at, kind, order, debit, credit, amount = (next(values) for _column in columns)
         sides = (credit, debit) if amount < 0 else (debit, credit)
         known = {name: _told(name, next(values)) for name in facts}
-        who = made_or_none(get_user_model(), PERSON, values)
-        moved = (at, kind, order or "", *sides, quantize_money(abs(amount)))
-        yield MovementLine(*moved, who=person(who) if who else "", **known)
+        known |= {name: _person(values) for name in named}
+        if kind not in APPROVED:
+            known["approved_by"] = ""
+        yield MovementLine(at, kind, order or "", *sides, quantize_money(abs(amount)), **known)
+
+
+def _person(values: Iterator[Any]) -> str:
+    who = made_or_none(get_user_model(), PERSON, values)
+    return person(who) if who else ""
 
 
 def _told(name: str, value: Any) -> Any:

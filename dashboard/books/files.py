@@ -19,7 +19,7 @@ MOVEMENT_COLUMNS = (
     *("moved", "what", "order", "debit", "credit", "amount", "currency"),
     *("movement", "debited", "credited"),
     *IDS,
-    *("who", "reason"),
+    *("who", "reason", "approved_by"),
 )
 """Codes stand first and never change; their words follow, in the reader's language."""
 
@@ -58,4 +58,4 @@ def _row(line: MovementLine, currency: str) -> tuple[Any, ...]:
     words = (Kind(line.kind).label, Account(line.debit).label, Account(line.credit).label)
     ids = (as_text(getattr(line, name)) for name in IDS)
     moved = (line.at, line.kind, as_text(line.order), line.debit, line.credit, line.amount, currency)
-    return (*moved, *map(str, words), *ids, as_text(line.who), as_text(line.why))
+    return (*moved, *map(str, words), *ids, *map(as_text, (line.who, line.why, line.approved_by)))

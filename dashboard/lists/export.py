@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime, tzinfo
@@ -10,10 +11,11 @@ from decimal import Decimal
 from io import StringIO
 from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -23,6 +25,8 @@ from registration.models import Conference, HistoryEntry, Order, RefundPart
 from registration.models.refund import State
 from registration.money import ZERO, quantize_money
 from registration.sentences import Facts, person, sentence
+
+logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 1_000
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
@@ -43,6 +47,7 @@ COLUMNS = {
 IN_WORDS, ON_ITS_WAY = "state", "on_its_way"
 """The status as the screen says it, and what Stripe or somebody's transfer has not brought yet, which is not in
 ``refunded``; they stand last, so that the other columns stay where they were."""
+SEARCHED, HIDDEN = "q", "*"
 HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
 LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency", "kind")
 
@@ -176,10 +181,23 @@ def ledger_file_name(attendee: Any, conference: Conference) -> str:
     return f"{conference.slug}-{what}-{attendee.pk}.csv"
 
 
-def csv_file(lines: Iterator[str], name: str) -> StreamingHttpResponse:
-    """Answer with a file that is written while it is sent."""
+def csv_file(request: HttpRequest, lines: Iterator[str], name: str) -> StreamingHttpResponse:
+    """Answer with a file that is written while it is sent, and leave a trace of who took it."""
+    if request.method != "HEAD":
+        who = request.user.get_username()
+        logger.info("file_exported file=%s by=%s narrowed=%s", name, who, _narrowed(request) or "-")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _narrowed(request: HttpRequest) -> str:
+    """What the file was narrowed to, as its address says it; words that were searched for may name somebody."""
+    asked = {
+        key: HIDDEN if key == SEARCHED else value for key, value in request.GET.dict().items() if str(value).strip()
+    }
+    if request.method == "POST" and request.POST.get("all") != "1":
+        asked["ticked"] = str(len(request.POST.getlist("order")))
+    return urlencode(asked, safe=HIDDEN)
 
 
 def as_they_are_read() -> AbstractContextManager[Any]:

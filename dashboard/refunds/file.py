@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,6 +13,8 @@ from dashboard.lists.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
 from dashboard.templatetags.desk import shown_state, state_label
 from registration.models import Conference, Refund, RefundPart
+from registration.models.refund import ACCEPTED, OVER, RESERVING, State
+from registration.money import ZERO
 from registration.said import why_refunded
 from registration.sentences import person
 
@@ -21,8 +24,10 @@ REFUND_COLUMNS = (
     *("state_in_words", "destination_in_words", "source_in_words", "reason", "note"),
     *("requested_by", "decided_by", "retry_of", "store_credits"),
     *("stripe_refunds", "payment_intents", "charges", "references"),
+    *("arrived", "on_its_way", "reserved", "came_back", "not_sent"),
 )
-"""Codes stand before their words; of a refund with several parts, ids stand beside each other."""
+"""Codes stand before their words; of a refund with several parts, ids stand beside each other. The last five are its
+amount by what became of each part: what arrived, is on its way or came back is what the books say left."""
 BESIDE = " "
 
 
@@ -57,7 +62,21 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         _beside(payment.stripe_payment_intent_id for payment in payments),
         _beside(payment.stripe_charge_id for payment in payments),
         _beside(part.trace_reference for part in parts),
+        *_by_fate(parts),
     )
+
+
+def _by_fate(parts: list[RefundPart]) -> tuple[Decimal, ...]:
+    """How much of a refund arrived, is on its way, is reserved, came back, and never left."""
+    ended = [part for part in parts if part.state in OVER]
+    fates = (
+        [part for part in parts if part.state == State.SUCCEEDED],
+        [part for part in parts if part.state in ACCEPTED and part.state != State.SUCCEEDED],
+        [part for part in parts if part.state in RESERVING],
+        [part for part in ended if part.accepted_at],
+        [part for part in ended if not part.accepted_at],
+    )
+    return tuple(sum((part.amount for part in fate), ZERO) for fate in fates)
 
 
 def _way(refund: Refund) -> str:

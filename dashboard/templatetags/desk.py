@@ -121,7 +121,7 @@ def state_label(state: str, kind: str) -> str:
 
 @register.filter
 def shown_state(refund: Refund) -> str:
-    """Return the state of a refund as its badge names it, which tells what was taken back here from what others ended."""
+    """Return the state of a refund as its badge names it: taken back here is not what others ended."""
     return ended_as(refund)
 
 

@@ -42,7 +42,7 @@ def attendee_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def ledger_export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Hand out every movement of an attendee's credit at one conference."""
     attendee, conference, _places = attendee_place(request, pk)
-    return csv_file(ledger_csv(attendee, conference), ledger_file_name(attendee, conference))
+    return csv_file(request, ledger_csv(attendee, conference), ledger_file_name(attendee, conference))
 
 
 @require_safe

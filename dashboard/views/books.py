@@ -29,7 +29,7 @@ def books_export(request: HttpRequest) -> HttpResponseBase:
     page = BooksPage(request, current_conference(request))
     if page.unread:
         return refused(request, page.unread, page.url)
-    return csv_file(page.csv(), page.file_name("trial-balance"))
+    return csv_file(request, page.csv(), page.file_name("trial-balance"))
 
 
 @require_safe
@@ -39,7 +39,7 @@ def books_movements(request: HttpRequest) -> HttpResponseBase:
     page = BooksPage(request, current_conference(request))
     if page.unread:
         return refused(request, page.unread, page.url)
-    return csv_file(page.movements_csv(), page.file_name("movements"))
+    return csv_file(request, page.movements_csv(), page.file_name("movements"))
 
 
 @require_safe
@@ -55,4 +55,4 @@ def order_account(request: HttpRequest, reference: str) -> HttpResponse:
 def order_account_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
     """Hand out the account of one order as a file."""
     order = get_order_or_404(request, reference)
-    return csv_file(AccountPage(order).csv(), f"{order.reference}-account.csv")
+    return csv_file(request, AccountPage(order).csv(), f"{order.reference}-account.csv")

@@ -61,7 +61,7 @@ def credit_export(request: HttpRequest) -> HttpResponseBase:
     state = asked.choice("state", LISTED_STATES, _("State"))
     if asked.unread:
         return refused(request, asked.unread, reverse("credit_list"))
-    return csv_file(credits_csv(in_state(conference, state), conference), credits_file_name(conference))
+    return csv_file(request, credits_csv(in_state(conference, state), conference), credits_file_name(conference))
 
 
 def _held(credits: QuerySet[Credit], conference: Conference) -> str:

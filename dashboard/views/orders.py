@@ -81,12 +81,16 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
     """Hand out exactly the orders that the same address asks for, as a file."""
     conference = current_conference(request)
     orders = OrderList(request, conference)
-    return refused(request, orders.unread, orders.url({})) if orders.unread else file_of(orders.orders(), conference)
+    return (
+        refused(request, orders.unread, orders.url({}))
+        if orders.unread
+        else file_of(request, orders.orders(), conference)
+    )
 
 
-def file_of(orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:
+def file_of(request: HttpRequest, orders: QuerySet[Order], conference: Conference) -> StreamingHttpResponse:
     """Stream orders as a file named after their conference."""
-    return csv_file(csv_of(orders, conference.zone), file_name(conference))
+    return csv_file(request, csv_of(orders, conference.zone), file_name(conference))
 
 
 @require_safe
@@ -108,7 +112,7 @@ def order_detail(request: HttpRequest, reference: str) -> HttpResponse:
 def order_history_export(request: HttpRequest, reference: str) -> StreamingHttpResponse:
     """Hand out all that happened to one order, in the words of its page."""
     order = get_order_or_404(request, reference)
-    return csv_file(history_csv(order), history_file_name(order))
+    return csv_file(request, history_csv(order), history_file_name(order))
 
 
 @require_safe

@@ -158,7 +158,7 @@ def refund_export(request: HttpRequest) -> HttpResponseBase:
     refunds = RefundList(request, conference)
     if refunds.unread:
         return refused(request, refunds.unread, refunds.url({}))
-    return csv_file(refunds_csv(refunds.refunds(), conference), refunds_file_name(conference))
+    return csv_file(request, refunds_csv(refunds.refunds(), conference), refunds_file_name(conference))
 
 
 @requires("registration.view_refund")

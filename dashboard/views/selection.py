@@ -38,7 +38,7 @@ def order_selection(request: HttpRequest) -> HttpResponseBase:
     if request.POST.get("do") == "export":
         if wants_all and orders.unread:
             return refused(request, orders.unread, orders.url({}))
-        return file_of(chosen, conference)
+        return file_of(request, chosen, conference)
     selection = summed(chosen, conference)
     context = {
         "orders": orders,

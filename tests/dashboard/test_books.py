@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from registration.models import Conference, Order, Payment
+from registration.services.credit import CreditService
 from registration.services.refund import RefundService
 from tests.cast import make_order
 from tests.dashboard.reading import text_of
@@ -230,6 +231,22 @@ def test_movements_of_credit_are_told_with_its_number_and_who_moved_it(
     assert (issued["what"], issued["store_credit"]) == ("issued", credit.number)
     assert (issued["refund"], issued["who"]) == (card_order.refunds.get().number, "Grace Hopper")
     assert issued["stripe_refund"] == issued["charge"] == ""
+
+
+def test_movements_of_a_refund_say_who_approved_it(
+    grace_client: Client, grace: Any, sam: Any, card_order: Order
+) -> None:
+    RefundService.create_refund(card_order, amount=Decimal("20.00"), destination="CARD", staff_user=sam)
+    credit = RefundService.create_refund(card_order, amount=Decimal("30.00"), destination="CREDIT", staff_user=sam)
+    card_order.refunds.update(decided_by=grace)
+    CreditService.adjust(credit, amount=Decimal("-1.00"), reason="Typo", staff_user=sam)
+
+    lines = lines_of(grace_client.get(reverse("order_account_export", args=[card_order.reference])))
+
+    told = {line["what"]: (line["who"], line["approved_by"]) for line in lines}
+    assert told["refund"] == told["issued"] == ("Sam Gamgee", "Grace Hopper")
+    assert told["adjusted"] == ("Sam Gamgee", "")
+    assert told["payment"] == ("", "")
 
 
 def test_the_words_of_a_file_are_the_readers_and_its_codes_are_not(grace_client: Client, season: Order) -> None:

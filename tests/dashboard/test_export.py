@@ -1,5 +1,6 @@
 import csv
 import io
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
 from dashboard.lists import export
@@ -234,3 +236,22 @@ def test_what_is_on_its_way_is_not_called_refunded(new_order: NewOrder) -> None:
     told = dict(zip(heading.split(","), row.split(","), strict=True))
     columns = ("refunded", "on_its_way", "reserved", "refundable")
     assert [told[name] for name in columns] == ["0.00", "10.00", "30.00", "40.00"]
+
+
+def test_an_export_leaves_a_trace_of_who_took_what_and_none_of_the_words_searched_for(
+    grace_client: Client, order: Order, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("dashboard"), "propagate", True)
+    caplog.set_level(logging.INFO, "dashboard.lists.export")
+    ticked = {"do": "export", "order": [order.reference]}
+    grace_client.head(reverse("order_export"))
+
+    grace_client.get(reverse("order_export"), {"q": "Lovelace", "status": "PAID", "least": ""})
+    grace_client.get(reverse("order_account_export", args=[order.reference]))
+    grace_client.post(reverse("order_selection"), ticked)
+
+    assert [each.getMessage() for each in caplog.records if each.name == "dashboard.lists.export"] == [
+        "file_exported file=djangocon-orders.csv by=grace narrowed=q=*&status=PAID",
+        f"file_exported file={order.reference}-account.csv by=grace narrowed=-",
+        "file_exported file=djangocon-orders.csv by=grace narrowed=ticked=1",
+    ]
