@@ -239,9 +239,8 @@ def test_what_is_on_its_way_is_not_called_refunded(new_order: NewOrder) -> None:
 
 
 def test_an_export_leaves_a_trace_of_who_took_what_and_none_of_the_words_searched_for(
-    grace_client: Client, order: Order, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    grace_client: Client, order: Order, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("dashboard"), "propagate", True)
     caplog.set_level(logging.INFO, "dashboard.lists.export")
     ticked = {"do": "export", "order": [order.reference]}
     grace_client.head(reverse("order_export"))
