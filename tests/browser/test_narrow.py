@@ -1,4 +1,4 @@
-"""What folds on a narrow page begins each of its rows at the same edge."""
+"""What a narrow page leads to in one press, and how what folds or stands alone is laid out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from registration.models import Order
+from registration.models import Conference, OpenItem, Order
 from tests.browser.scene import refund_to
 from tests.browser.steps import sign_in
+from tests.dashboard.open_items import add
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SEEN_FROM = """steps => {
@@ -44,3 +45,37 @@ def test_the_steps_of_a_refund_fold_without_a_line_that_comes_from_nowhere(
     assert icon is not None
     assert abs(icon["x"] - heading["x"]) < 2
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [320, 390, 820])
+def test_what_needs_attention_is_one_press_away_with_its_count(
+    open_page: Callable[..., Page], conference: Conference, paid_order: Order, sam: Any, width: int
+) -> None:
+    add(conference, OpenItem.Kind.DISPUTED, "dp_1", order=paid_order)
+    page = open_page(viewport={"width": width, "height": 844})
+    sign_in(page, sam)
+    page.goto("/credits/")
+    link = page.get_by_role("navigation", name="Queues").get_by_role("link", name="Needs attention 1")
+    size = link.bounding_box()
+
+    assert size is not None
+    assert min(size["width"], size["height"]) >= 24
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Needs attention")
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_a_form_that_is_a_page_lies_over_nothing(
+    open_page: Callable[..., Page], paid_order: Order, sam: Any, width: int
+) -> None:
+    page = open_page(viewport={"width": width, "height": 700})
+    sign_in(page, sam)
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    body, foot = (page.locator(f".drawer-{part}").bounding_box() for part in ("body", "foot"))
+
+    assert body is not None
+    assert foot is not None
+    is_below, is_beside = foot["y"] >= body["y"] + body["height"], foot["x"] >= body["x"] + body["width"]
+    assert is_below or is_beside
+    assert is_beside == (width > 768)
