@@ -29,6 +29,8 @@ class LineEntry:
     """What was taken off the line; empty for nothing."""
     total: str
     refunded: str
+    how_many: str
+    """How many went back of a line that holds several; empty where the amount is no number of them."""
     under_way: tuple[str, ...]
     """What of it is on its way and what is proposed, in words."""
     left: str
@@ -41,7 +43,25 @@ def line_entries(order: Order, items: Iterable[OrderLineItem]) -> list[LineEntry
     """The line items. Reads what was fetched with the order."""
     taken = line_amounts_in(order, TAKEN)
     gone, moving, proposed = (line_amounts_in(order, states) for states in ((State.SUCCEEDED,), MOVING, PROPOSED))
-    return [_line(order, item, gone[item.pk], taken[item.pk], _under_way(item, moving, proposed)) for item in items]
+    return [
+        _line(
+            order,
+            item,
+            gone[item.pk],
+            taken[item.pk],
+            _how_many(order, item, gone[item.pk]),
+            _under_way(item, moving, proposed),
+        )
+        for item in items
+    ]
+
+
+def _how_many(order: Order, item: OrderLineItem, gone: Decimal) -> str:
+    kept = (line for refund in order.refunds.all() if refund.state == State.SUCCEEDED for line in refund.lines.all())
+    counted = [(line.count, line.amount) for line in kept if line.line_item_id == item.pk and line.count is not None]
+    if not counted or sum((amount for _count, amount in counted), ZERO) != gone:
+        return ""
+    return _("%(count)s of %(whole)s") % {"count": sum(count for count, _amount in counted), "whole": item.quantity}
 
 
 def beside_the_lines(order: Order, refunded: Decimal) -> list[tuple[str, str]]:
@@ -88,14 +108,16 @@ def _succeeded(refund: Refund) -> Decimal:
     return _amount_in(refund, (State.SUCCEEDED,)) if refund.parts.all() else ZERO
 
 
-def _line(order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, under_way: tuple[str, ...]) -> LineEntry:
+def _line(
+    order: Order, item: OrderLineItem, gone: Decimal, taken: Decimal, how_many: str, under_way: tuple[str, ...]
+) -> LineEntry:
     # Refunds of a custom amount name no line, so a line never offers more than is left on the whole order.
     left = max(min(item.line_total - taken, _at_most(order)), ZERO)
     amounts = (item.unit_price, item.line_total, gone, left)
     price, total, refunded, rest = (format_amount(amount, order.currency) for amount in amounts)
     discount = format_money(item.discount_amount, order.currency) if item.discount_amount else ""
     why = "" if left or under_way else _why_nothing(order, item, gone)
-    return LineEntry(item, price, discount, total, refunded, under_way, rest, gone > 0, left > 0, why)
+    return LineEntry(item, price, discount, total, refunded, how_many, under_way, rest, gone > 0, left > 0, why)
 
 
 def _at_most(order: Order) -> Decimal:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.lists.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
+from dashboard.refunds.lines import line_in_words
 from dashboard.templatetags.desk import shown_state, state_label
 from registration.models import Conference, Refund, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, State
@@ -22,19 +23,20 @@ REFUND_COLUMNS = (
     *("refund", "requested", "order", "name", "email", "amount", "fee", "currency"),
     *("state", "destination", "source", "stripe_reason"),
     *("state_in_words", "destination_in_words", "source_in_words", "reason", "note"),
-    *("requested_by", "decided_by", "retry_of", "store_credits"),
+    *("requested_by", "decided_by", "retry_of", "store_credits", "line_items"),
     *("stripe_refunds", "payment_intents", "charges", "references"),
     *("arrived", "on_its_way", "reserved", "came_back", "not_sent"),
 )
 """Codes stand before their words; of a refund with several parts, ids stand beside each other. The last five are its
 amount by what became of each part: what arrived, is on its way or came back is what the books say left."""
 BESIDE = " "
+BESIDE_THEM = ("parts__payment", "credits", "lines__line_item")
 
 
 def refunds_csv(refunds: QuerySet[Refund], conference: Conference) -> Iterator[str]:
     """Write refunds as CSV in their order, some at a time, in the words of their pages."""
     related = refunds.select_related("order__user", "requested_by", "decided_by", "retry_of")
-    return told_csv(REFUND_COLUMNS, related.prefetch_related("parts__payment", "credits"), _row, conference.zone)
+    return told_csv(REFUND_COLUMNS, related.prefetch_related(*BESIDE_THEM), _row, conference.zone)
 
 
 def refunds_file_name(conference: Conference) -> str:
@@ -58,6 +60,7 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         *map(as_text, (why_refunded(refund), refund.note, *people)),
         refund.retry_of.number if refund.retry_of else "",
         BESIDE.join(credit.number for credit in refund.credits.all()),
+        as_text("; ".join(map(line_in_words, refund.lines.all()))),
         _beside(part.stripe_refund_id for part in parts),
         _beside(payment.stripe_payment_intent_id for payment in payments),
         _beside(payment.stripe_charge_id for payment in payments),

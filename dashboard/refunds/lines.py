@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from dashboard.forms.refund import RefundForm
 from dashboard.forms.refund_lines import ChosenLine
-from registration.models import Order
+from registration.models import Order, RefundLine
 from registration.money import format_money
+from registration.sentences import counted
 from registration.services.line_counts import count_left
 from registration.services.lines import LineLeft
 
@@ -59,6 +60,12 @@ def _line_note(order: Order, row: LineLeft) -> str:
     return ", ".join(notes)
 
 
+def line_in_words(line: RefundLine) -> str:
+    """What a refund took a line of, and how many of one that holds several where that is known."""
+    item = line.line_item
+    return item.description if line.count is None else counted(line.count, item.quantity, item.description)
+
+
 def line_rows(form: RefundForm) -> list[dict[str, str]]:
     """What the chosen line items come to, where how many of one was chosen."""
     if all(line.count is None for line in form.chosen.values()):
@@ -67,8 +74,5 @@ def line_rows(form: RefundForm) -> list[dict[str, str]]:
 
 
 def _in_words(order: Order, line: ChosenLine) -> str:
-    amount = format_money(line.amount, order.currency)
-    if line.count is None:
-        return f"{line.description} {amount}"
-    values = {"count": line.count, "whole": line.whole, "item": line.description, "amount": amount}
-    return _("%(count)s of %(whole)s × %(item)s %(amount)s") % values
+    what = line.description if line.count is None else counted(line.count, line.whole, line.description)
+    return f"{what} {format_money(line.amount, order.currency)}"

@@ -17,6 +17,7 @@ from dashboard.names import attendee_name
 from dashboard.orders.callouts import TOLD_IN_FULL
 from dashboard.orders.refunds import by_hand
 from dashboard.refunds.held import held
+from dashboard.refunds.lines import line_in_words
 from dashboard.refunds.outcome import proposed_text, proposed_title, result_context
 from dashboard.refunds.panel import money, where
 from registration.attention import explanation
@@ -72,7 +73,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "steps": [_step(step) for step in steps(refund)],
         "parts": [_part(part, may_act, manual) for part in parts],
         "lines": [
-            {"description": line.line_item.description, "amount": money(order, line.amount)}
+            {"description": line_in_words(line), "amount": money(order, line.amount)}
             for line in refund.lines.select_related("line_item")
         ],
         "credits": [

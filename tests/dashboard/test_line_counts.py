@@ -1,6 +1,8 @@
 """How many of a line can be refunded: whichever way they go back, together they come to the line's total."""
 
+import csv
 from decimal import Decimal
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from registration.models.refund import State
 from registration.services.fees import fee_kept
 from registration.services.line_counts import amount_of, count_left
 from registration.services.lines import LineLeft, lines_left
+from registration.services.refund import RefundService
 from registration.services.settle import move_part
 from tests.cast import HTMX, make_order
 from tests.dashboard.reading import text_of
@@ -208,3 +211,52 @@ def test_a_fee_that_went_back_is_not_offered_again(grace_client: Client, worksho
     grace_client.post(refund_url(workshop), filled(workshop, amount="5.00"), headers=HTMX)
 
     assert fee_kept(Order.objects.get(pk=workshop.pk)) == 0
+
+
+@pytest.fixture
+def two_of_three(grace_client: Client, workshop: Order) -> Order:
+    """Two of the three workshops and the dinner went back."""
+    grace_client.post(refund_url(workshop), ticked(workshop, **{count_name(workshop): "2"}), headers=HTMX)
+    workshop.refresh_from_db()
+    return workshop
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_refunds_page_says_how_many(grace_client: Client, two_of_three: Order) -> None:
+    page = text_of(grace_client.get(reverse("refund_detail", args=[two_of_three.refunds.get().pk])))
+
+    assert "<dt>€66.67</dt><dd>2 of 3 × Workshop</dd><dt>€30.00</dt><dd>Dinner</dd>" in page
+    assert "€33.33 left; for 2 of 3 × Workshop" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_orders_page_says_how_many_at_the_line_and_in_the_history(
+    grace_client: Client, two_of_three: Order
+) -> None:
+    page = text_of(grace_client.get(reverse("order_detail", args=[two_of_three.reference])))
+
+    assert '<td class="num">66.67<span class="sub">2 of 3</span></td>' in page
+    assert "€33.33 left; for 2 of 3 × Workshop" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_line_that_an_amount_touched_says_no_number(grace_client: Client, two_of_three: Order) -> None:
+    line = two_of_three.line_items.get(description="Workshop")
+    RefundService.create_refund(
+        two_of_three, amount=Decimal("10.00"), destination="CARD", line_amounts={line.pk: Decimal("10.00")}
+    )
+
+    page = text_of(grace_client.get(reverse("order_detail", args=[two_of_three.reference])))
+
+    assert '<td class="num">76.67</td>' in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_file_says_how_many(grace_client: Client, two_of_three: Order) -> None:
+    told = {}
+    for language in ("en", "de"):
+        response = grace_client.get(reverse("refund_export"), headers={"accept-language": language})
+        (row,) = csv.DictReader(StringIO(response.getvalue().decode("utf-8-sig")))
+        told[language] = row["line_items"]
+
+    assert told == {"en": "2 of 3 × Workshop; Dinner", "de": "2 von 3 × Workshop; Dinner"}
