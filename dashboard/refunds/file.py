@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from dashboard.lists.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
 from dashboard.refunds.lines import line_in_words
 from dashboard.templatetags.desk import shown_state, state_label
-from registration.models import Conference, Refund, RefundPart
+from registration.models import Conference, Refund, RefundLine, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, State
 from registration.money import ZERO
 from registration.said import why_refunded
@@ -30,13 +30,14 @@ REFUND_COLUMNS = (
 """Codes stand before their words; of a refund with several parts, ids stand beside each other. The last five are its
 amount by what became of each part: what arrived, is on its way or came back is what the books say left."""
 BESIDE = " "
-BESIDE_THEM = ("parts__payment", "credits", "lines__line_item")
 
 
 def refunds_csv(refunds: QuerySet[Refund], conference: Conference) -> Iterator[str]:
     """Write refunds as CSV in their order, some at a time, in the words of their pages."""
     related = refunds.select_related("order__user", "requested_by", "decided_by", "retry_of")
-    return told_csv(REFUND_COLUMNS, related.prefetch_related(*BESIDE_THEM), _row, conference.zone)
+    lines = Prefetch("lines", RefundLine.objects.select_related("line_item").order_by("pk"))
+    beside = related.prefetch_related("parts__payment", "credits", lines)
+    return told_csv(REFUND_COLUMNS, beside, _row, conference.zone)
 
 
 def refunds_file_name(conference: Conference) -> str:

@@ -74,7 +74,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "parts": [_part(part, may_act, manual) for part in parts],
         "lines": [
             {"description": line_in_words(line), "amount": money(order, line.amount)}
-            for line in refund.lines.select_related("line_item")
+            for line in refund.lines.select_related("line_item").order_by("pk")
         ],
         "credits": [
             {"credit": credit, "amount": money(order, credit.amount), "left": money(order, credit.remaining_amount)}
