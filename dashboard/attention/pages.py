@@ -181,7 +181,11 @@ def repeat_in_words(item: OpenItem, repeat: Repeat) -> str:
     day = date_format(item.conference.localtime(repeat.part.sent_at or made.created_at), "DATE_FORMAT")
     values = {"number": made.number, "amount": format_money(made.amount, made.currency), "date": day}
     if item.kind == Kind.FAILED:
-        return _("%(number)s over %(amount)s was made at Stripe on %(date)s for the same payment.") % values
+        what = _(
+            "%(number)s over %(amount)s was made at Stripe on %(date)s for the same payment. If it was made for this,"
+            " send nothing again."
+        )
+        return what % values
     values = {"number": failed.number if failed else "", "amount": amount_of(repeat.failure)}
     return _("%(number)s over %(amount)s of the same payment failed before it and is still open.") % values
 

@@ -55,6 +55,7 @@ def test_each_item_names_the_other_and_links_to_it(grace_client: Client, failed:
     page = text_of(grace_client.get(LIST))
 
     assert f"{repeat.number} over €40.00 was made at Stripe on " in page
+    assert "If it was made for this, send nothing again." in page
     assert f"{repeat.number} is the repeat of this…" in page
     assert f"{failed.number} over €40.00 of the same payment failed before it and is still open." in page
     assert f"This is the repeat of {failed.number}…" in page
