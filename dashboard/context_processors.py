@@ -186,10 +186,10 @@ class Desk:
         return [self._page("event_list", _("Stripe events"), "red", failed)]
 
     def _comparison_queue(self) -> list[Queue]:
-        """What differs from Stripe, for those who can have it repaired; the open items know how much that is."""
-        if not self._request.user.has_perm("registration.view_comparisonrun"):
+        """What differs from Stripe, for those who may see it, as the page of the comparison counts it."""
+        if self.waiting is None or not self._request.user.has_perm("registration.view_comparisonrun"):
             return []
-        return [self._page("comparison", _("Comparison"), "amber", self.attention.get(OpenItem.Kind.DRIFT, 0))]
+        return [self._page("comparison", _("Comparison"), "amber", self.waiting.differences)]
 
     def _page(self, name: str, label: str, hue: str, count: int) -> Queue:
         url = page_address(name)

@@ -13,7 +13,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard.lists.counts import Part, ask, newest
-from registration.models import Conference, HistoryEntry, OpenItem, Order, Refund, StripeEvent
+from registration.models import (
+    ComparisonRun,
+    Conference,
+    Difference,
+    HistoryEntry,
+    OpenItem,
+    Order,
+    Refund,
+    StripeEvent,
+)
 
 BY_KIND = (
     "(SELECT {rows} FROM (SELECT kind, COUNT(*) AS items, MAX(id) AS newest FROM {table}"
@@ -23,6 +32,10 @@ ROWS = {
     "sqlite": "json_group_array(json_array(kind, items, newest))",
     "postgresql": "json_agg(json_build_array(kind, items, newest))::text",
 }
+DIFFERING = (
+    "(SELECT COUNT(*) FROM {differences} WHERE state IN ({states}) AND run_id ="
+    " (SELECT MAX(id) FROM {runs} WHERE conference_id = %s AND state = %s))"
+)
 FAILED = "(SELECT COUNT(*) FROM {table} WHERE conference_id = %s AND state = 'FAILED')"
 # The newest rows first: asked for by key and time together, the planner takes the whole table for what it has to read.
 RECENT = (
@@ -41,6 +54,7 @@ class Waiting:
     """Unresolved open items by kind, Stripe's messages that nobody could process, and how far the rows have come.
 
     Attributes:
+        differences: What still differs from Stripe by the newest comparison.
         newest_item: Key of the newest unresolved open item.
         latest: Key of the newest entry of history.
         recent: Keys of entries of the last seconds.
@@ -50,6 +64,7 @@ class Waiting:
     conference_id: int
     items: dict[str, int]
     failed_events: int
+    differences: int
     newest_item: int
     latest: int
     recent: frozenset[int]
@@ -76,6 +91,7 @@ def ask_with_frame(
         conference_id=conference.pk,
         items={kind: count for kind, count, _newest in items},
         failed_events=answers.pop("failed_events"),
+        differences=answers.pop("differences"),
         newest_item=max((newest for *_rest, newest in items), default=0),
         latest=answers.pop("latest") or 0,
         recent=frozenset(json.loads(answers.pop("recent") or "[]")),
@@ -90,10 +106,18 @@ def _frame_parts(conference: Conference) -> dict[str, Part]:
     return {
         "items": (by_kind, (conference.pk,)),
         "failed_events": (FAILED.format(table=StripeEvent._meta.db_table), (conference.pk,)),
+        "differences": _differences(conference),
         "latest": newest(HistoryEntry),
         "recent": _recent(),
         **{page: newest(model) for page, model in LISTED.items()},
     }
+
+
+def _differences(conference: Conference) -> Part:
+    tables = {"differences": Difference._meta.db_table, "runs": ComparisonRun._meta.db_table}
+    states = Difference.DIFFERING
+    sql = DIFFERING.format(states=", ".join(["%s"] * len(states)), **tables)
+    return sql, (*states, conference.pk, ComparisonRun.State.FINISHED)
 
 
 def _recent() -> Part:

@@ -25,6 +25,7 @@ from registration.said import Sentence
 TO_CREDIT = (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN)
 UNDER_WAY = (*set(RESERVING) - {State.AWAITING_APPROVAL}, State.PENDING, State.REQUIRES_ACTION)
 STUCK = (OpenItem.Kind.FAILED, OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.SLOW)
+EXTERNAL = Refund.Source.EXTERNAL
 AGES = (30, 90, 180, 365)
 """Days that divide the credit owed by its age."""
 
@@ -138,10 +139,12 @@ def by_reason(conference: Conference, since: date, until: date) -> list[tuple[Se
     """Why refunds of some days were given, the largest sum first.
 
     Returns:
-        The house reason, or without one what Stripe was told; the amount; how many refunds.
+        The house reason; or without one what Stripe was told, or ``EXTERNAL`` for what nobody here decided; the amount;
+        how many refunds.
     """
     parts = _between(_parts(conference).filter(state__in=ACCEPTED), conference, since, until)
-    told = Case(When(refund__reason="", then=F("refund__stripe_reason")), default=Value(""))
+    elsewhere = When(refund__reason="", refund__source=EXTERNAL, then=Value(str(EXTERNAL)))
+    told = Case(elsewhere, When(refund__reason="", then=F("refund__stripe_reason")), default=Value(""))
     grouped = parts.values_list("refund__reason", told)
     grouped = grouped.annotate(amount=Sum("amount"), count=Count("refund", distinct=True))
     rows = [(reason, code, quantize_money(amount), count) for reason, code, amount, count in grouped]

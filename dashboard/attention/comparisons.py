@@ -71,8 +71,8 @@ def agreement(request: HttpRequest, conference: Conference) -> dict[str, str] | 
     if not differing:
         return {"text": _("Ledger and Stripe agree to the cent, last checked %(when)s.") % values}
     pattern = ngettext(
-        "Ledger and Stripe differ in %(count)s thing, last checked %(when)s.",
-        "Ledger and Stripe differ in %(count)s things, last checked %(when)s.",
+        "%(count)s difference between ledger and Stripe, last checked %(when)s.",
+        "%(count)s differences between ledger and Stripe, last checked %(when)s.",
         differing,
     )
     return {"text": pattern % values}
@@ -124,13 +124,14 @@ def difference_context(request: HttpRequest, difference: Difference) -> dict[str
     """One difference: what it is, both sides, and what may be done about it by this user."""
     hue, icon = LOOKS[State(difference.state)]
     is_open = difference.state == State.OPEN
-    item = _item(difference) if difference.state == State.NAMED else None
+    item = _item(difference) if difference.state in (State.NAMED, State.REPAIRED) else None
     return {
         "difference": difference,
         "element": f"difference-{difference.pk}",
         "kind": difference.get_kind_display(),
         "sentence": told(difference.kind, difference.ours, difference.theirs),
-        "advice": _then(difference) or (advice(difference.kind, beyond_repair=not is_open) if is_open or item else ""),
+        "advice": _then(difference, item)
+        or (advice(difference.kind, beyond_repair=not is_open) if is_open or item else ""),
         "amount": amount_in(difference.theirs) or amount_in(difference.ours),
         "sides": _sides(difference),
         "order_url": reverse("order_detail", args=[difference.order.reference]) if difference.order else "",
@@ -150,13 +151,15 @@ def _item(difference: Difference) -> OpenItem | None:
     return items.filter(subject__in=[difference.subject, *ids]).order_by("-pk").first()
 
 
-def _then(difference: Difference) -> str:
+def _then(difference: Difference, item: OpenItem | None = None) -> str:
     """That both sides agree by now, where they do; what differed stands below as it was found."""
     texts = {
         State.REPAIRED: _("Repaired: our books say the same as Stripe now. Below is what was found."),
         State.GONE: _("Both sides agree now. Below is what was found."),
     }
-    return texts.get(State(difference.state), "")
+    then = texts.get(State(difference.state), "")
+    waits = _("It waits in needs attention now, as “%(kind)s”.") % {"kind": item.get_kind_display()} if item else ""
+    return f"{then} {waits}".strip() if then else ""
 
 
 def _sides(difference: Difference) -> list[Side]:

@@ -246,11 +246,11 @@ def plan_rows(plan: CreditPlan) -> list[Row]:
     order, currency = plan.order, plan.order.currency
     waits = state_label(order.status.lower(), "order")
     paid = state_label("paid", "order")
-    rows = [change_row(_("Credit"), plan.credit_before, plan.credit_after, currency)]
-    if len(plan.parts) > 1:
-        rows += [
-            change_row(c.number, c.remaining_amount, c.remaining_amount - take, currency) for c, take in plan.parts
-        ]
+    paying = [change_row(c.number, c.remaining_amount, c.remaining_amount - take, currency) for c, take in plan.parts]
+    held = sum((credit.remaining_amount for credit, _take in plan.parts), ZERO)
+    # One credit that pays alone says by its own line what becomes of all that was ticked.
+    is_all = len(paying) == 1 and held == plan.credit_before
+    rows = paying if is_all else [change_row(_("Credit"), plan.credit_before, plan.credit_after, currency), *paying]
     rows.append(change_row(_("Order due"), order.due_amount, plan.due_after, currency))
     if plan.pays_in_full:
         rows.append({"label": _("Status"), "was": waits, "now": paid, "hue": "green"})

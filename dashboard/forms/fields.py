@@ -114,10 +114,19 @@ class AmountField(forms.CharField):
             return text
         plain = digits.replace(mark, "")
         if not rest and mark not in SPACES and digits.count(mark) == 1 and places(self.currency):
-            example = typed(Decimal(plain), self.currency)
-            sentence = gettext("%(text)s can be read in two ways. If you mean thousands, enter %(example)s.")
-            raise ValidationError(sentence % {"text": text, "example": example}, code="ambiguous")
+            raise ValidationError(self._either(text, plain), code="ambiguous")
         return plain + rest
+
+    def _either(self, text: str, plain: str) -> str:
+        """Ask which of two readings is meant, and say what to type for each."""
+        whole, decimals = re.split(r"[.,]", text)
+        fraction = Decimal(f"{whole}.{decimals[: places(self.currency)]}")
+        sentence = gettext(
+            "%(text)s can be read in two ways. If you mean thousands, enter %(thousands)s;"
+            " if not, at most %(places)s decimals, like %(decimals)s."
+        )
+        readings = {"thousands": typed(Decimal(plain), self.currency), "decimals": typed(fraction, self.currency)}
+        return sentence % (readings | {"text": text, "places": places(self.currency)})
 
 
 class AmountSeenField(forms.DecimalField):

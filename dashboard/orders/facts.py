@@ -238,14 +238,22 @@ def _of_blocked(order: Order, reason: str) -> SecondLine | None:
 
 
 def _of_quiet(order: Order) -> SecondLine | None:
-    if order.status == Order.Status.PENDING and order.hold_expires_at:
-        return SecondLine(_held(order))
+    if order.status == Order.Status.PENDING:
+        held = [_held(order)] if order.hold_expires_at else []
+        return SecondLine(". ".join([*_still_due(order), *held])) if held or order.paid_amount else None
     if is_complimentary(order):
         return SecondLine(_("Free of charge"))
     parts = _parts(order)
     if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):
         return SecondLine(_("Paid out as credit"))
     return None
+
+
+def _still_due(order: Order) -> list[str]:
+    """What a pending order that was paid in part still waits for."""
+    if not order.paid_amount:
+        return []
+    return [_("%(amount)s still due") % {"amount": _plain(order.due_amount, order)}]
 
 
 def _held(order: Order) -> str:

@@ -98,6 +98,7 @@ class OrderPage:
         return [
             (_("Total"), self._money(order.total)),
             (_("Paid"), self.paid),
+            *([(_("Still due"), self._money(order.due_amount))] if order.status == Order.Status.PENDING else []),
             (_("Refunded"), self._money(self.arrived_back)),
             *([(_("Proposed"), self._money(proposed))] if proposed else []),
             (_("On its way"), self._money(moving_amount(order) - proposed)),

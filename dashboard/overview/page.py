@@ -230,10 +230,7 @@ class Overview:
     def reasons(self) -> list[dict[str, Any]]:
         """Why refunds of the period were given."""
         rows = self._by_reason
-        kept = [
-            (reason_in_words(reason) or stripe_reason_in_words(told), amount, count)
-            for reason, told, amount, count in rows[:MOST_REASONS]
-        ]
+        kept = [(_because(reason, told), amount, count) for reason, told, amount, count in rows[:MOST_REASONS]]
         if rest := rows[MOST_REASONS:]:
             kept.append((_("Other reasons"), sum((row[2] for row in rest), ZERO), sum(row[3] for row in rest)))
         return self._shares(kept)
@@ -294,6 +291,13 @@ def _figures(moved: figures.Moved) -> tuple[Decimal, ...]:
     """The numbers of a bar as its table has them: what moved, in all, then what did not."""
     arrived, under_way, *rest = _amounts(moved)
     return arrived, under_way, arrived + under_way, *rest, moved.as_credit
+
+
+def _because(reason: Sentence, told: str) -> str:
+    """Why something was refunded: the house's word, else what Stripe was told; what nobody here decided is one line."""
+    if told == figures.EXTERNAL:
+        return _("Made at Stripe")
+    return reason_in_words(reason) or stripe_reason_in_words(told)
 
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:

@@ -1,5 +1,6 @@
 """Presentation only: how a person, a message and a state look. No amounts are computed here."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
 from html import escape
@@ -9,6 +10,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -151,16 +153,28 @@ def live_mark(context: dict[str, Any]) -> str:
     return str(mark_now(context["desk"].waiting, live.page if live else "", live.newest if live else None))
 
 
+def lines_of(lines: Iterable[str]) -> SafeString:
+    """Join the lines of a message of which some lead somewhere; those that do not are escaped."""
+    return SafeString("\n".join(conditional_escape(line) for line in lines if line))
+
+
 @register.filter
 def headline(message: Any) -> str:
     """Return the first line of a message."""
-    return str(message).partition("\n")[0]
+    return _lines(message)[0]
+
+
+def _lines(message: Any) -> list[str]:
+    """The lines of a message, as safe as it is itself."""
+    text = str(message)
+    lines = text.split("\n")
+    return [SafeString(line) for line in lines] if isinstance(text, SafeString) else lines
 
 
 @register.filter
 def details(message: Any) -> list[str]:
     """Return the lines of a message after its first."""
-    return [line for line in str(message).split("\n")[1:] if line.strip()]
+    return [line for line in _lines(message)[1:] if line.strip()]
 
 
 @register.filter

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from django.contrib import messages
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -24,7 +27,8 @@ from dashboard.attention.comparisons import (
 )
 from dashboard.forms.comparison import ComparisonForm
 from dashboard.refunds.outcome import is_htmx
-from registration.models import ComparisonRun, Conference, Difference
+from dashboard.templatetags.desk import lines_of
+from registration.models import ComparisonRun, Conference, Difference, OpenItem
 from registration.services.comparison.repair import repair_for, repair_now
 from registration.services.comparison.run import begin
 from registration.services.errors import RefundError
@@ -96,9 +100,10 @@ def difference_repair(request: HttpRequest, pk: int) -> HttpResponse:
     visible = Difference.objects.filter(run__conference__in=Conference.objects.visible_to(request.user))
     difference = get_object_or_404(visible.select_related("run__conference", "order"), pk=pk)
     put_on_desk(request, difference.run.conference)
+    newest = _newest_item(difference.run.conference)
     try:
         difference = repair_now(difference, staff_user=request.user)
-        _tell(request, difference)
+        _tell(request, difference, _opened_after(newest, difference.run.conference))
     except RefundError as error:
         messages.error(request, error.sentence)
     if not is_htmx(request):
@@ -114,14 +119,33 @@ def comparison_repair(request: HttpRequest) -> HttpResponse:
     runs = ComparisonRun.objects.filter(conference=current_conference(request), state=ComparisonRun.State.FINISHED)
     run = runs.select_related("conference").first()
     if run is not None:
+        newest = _newest_item(run.conference)
         try:
-            _tell_all(request, run, repair_for(run, SECONDS_AT_ONCE, staff_user=request.user))
+            done = repair_for(run, SECONDS_AT_ONCE, staff_user=request.user)
+            _tell_all(request, run, done, _opened_after(newest, run.conference))
         except RefundError as error:
             messages.error(request, error.sentence)
     return redirect("comparison")
 
 
-def _tell(request: HttpRequest, difference: Difference) -> None:
+def _newest_item(conference: Conference) -> int:
+    """Key of the newest open item, so that what a repair opens can be told from what was there."""
+    return OpenItem.objects.filter(conference=conference).aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def _opened_after(newest: int, conference: Conference) -> str:
+    """What waits for somebody since then, with the way to it; empty for nothing."""
+    opened = list(OpenItem.objects.unresolved().filter(conference=conference, pk__gt=newest)[:2])
+    if not opened:
+        return ""
+    if len(opened) > 1:
+        return format_html('<a href="{}">{}</a>', reverse("attention_list"), _("What it opened in needs attention"))
+    (item,) = opened
+    label = _("It waits in needs attention now, as “%(kind)s”.") % {"kind": item.get_kind_display()}
+    return format_html('<a href="{}">{}</a>', reverse("attention_item", args=[item.pk]), label)
+
+
+def _tell(request: HttpRequest, difference: Difference, opened: str) -> None:
     sentences = {
         State.REPAIRED: _("Our books now say what Stripe says."),
         State.GONE: _("Both sides had come to agree by themselves."),
@@ -130,10 +154,10 @@ def _tell(request: HttpRequest, difference: Difference) -> None:
     }
     state = State(difference.state)
     tell = messages.warning if state == State.NAMED else messages.success
-    tell(request, f"{state.label}\n{sentences[state]}")
+    tell(request, lines_of([str(state.label), sentences[state], opened]))
 
 
-def _tell_all(request: HttpRequest, run: ComparisonRun, done: Counter[str]) -> None:
+def _tell_all(request: HttpRequest, run: ComparisonRun, done: Counter[str], opened: str) -> None:
     mended = done[State.REPAIRED] + done[State.GONE]
     title = ngettext("%(count)s difference repaired", "%(count)s differences repaired", mended) % {"count": mended}
     lines = [title]
@@ -141,4 +165,4 @@ def _tell_all(request: HttpRequest, run: ComparisonRun, done: Counter[str]) -> N
         lines.append(_("%(count)s wait in needs attention, for no code can mend them.") % {"count": named})
     if left := run.differences.filter(state=State.OPEN).count():
         lines.append(_("%(count)s are left. Press again to go on.") % {"count": left})
-    messages.success(request, "\n".join(lines))
+    messages.success(request, lines_of([*lines, opened]))

@@ -290,4 +290,47 @@ def test_books_and_overview_say_whether_both_agree(
     refund_elsewhere(sandbox, card_order)
     compared(card_order.conference)
     for page in pages:
-        assert "Ledger and Stripe differ in 1 thing, last checked today" in text_of(grace_client.get(page))
+        assert "1 difference between ledger and Stripe, last checked today" in text_of(grace_client.get(page))
+
+
+def test_what_differs_has_one_count_on_every_page(grace_client: Client, conference: Conference) -> None:
+    finished = ComparisonRun.State.FINISHED
+    now = timezone.now()
+    old, run = (
+        ComparisonRun.objects.create(conference=conference, state=finished, until=now, finished_at=now)
+        for _each in range(2)
+    )
+    for number, state in enumerate((State.OPEN, State.NAMED, State.REPAIRED)):
+        for each in (old, run):
+            each.differences.create(
+                subject=f"refund:re_{number}", state=state, kind=Difference.Kind.REFUND_MISSING_HERE
+            )
+    OpenItem.objects.create(conference=conference, kind=OpenItem.Kind.DRIFT, subject="refund:re_0")
+
+    page = text_of(grace_client.get(PAGE))
+
+    assert 'Comparison</span><span class="count">2' in page
+    assert "<b>2 differences</b>" in page
+    assert "2 differences between ledger and Stripe" in text_of(grace_client.get(reverse("books")))
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_repair_says_what_waits_because_of_it_and_leads_there(
+    grace_client: Client, card_order: Order, sandbox: "SandboxServer", every: bool
+) -> None:
+    refund_elsewhere(sandbox, card_order)
+    difference = compared(card_order.conference).differences.get()
+    url = reverse("comparison_repair") if every else reverse("difference_repair", args=[difference.pk])
+
+    answer = text_of(grace_client.post(url, follow=True))
+
+    item = OpenItem.objects.unresolved().get()
+    assert item.kind == OpenItem.Kind.EXTERNAL
+    told = "It waits in needs attention now, as “Refunded at Stripe”."
+    way = f'<a href="{reverse("attention_item", args=[item.pk])}">{told}'
+    assert way in answer
+    row = text_of(grace_client.get(PAGE, {"state": "REPAIRED"}))
+    assert "It waits in needs attention now, as “Refunded at Stripe”." in row
+    assert reverse("attention_item", args=[item.pk]) in row
+    item.delete()
+    assert "It waits" not in text_of(grace_client.get(PAGE, {"state": "REPAIRED"}))

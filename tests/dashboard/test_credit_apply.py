@@ -332,3 +332,21 @@ def make_place(sam: Any) -> Callable[..., Conference]:
         return place
 
     return make_place
+
+
+def test_the_preview_says_which_credit_pays_also_when_one_does(
+    sam_client: Client, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    first = make_credit(conference, ada, "80.00")
+    panel = text_of(sam_client.get(apply_url(pending_order), headers=HTMX))
+    preview = panel[panel.index('id="preview"') :]
+    assert first.number in preview
+    assert ">Credit<" not in preview  # It is all the credit there is.
+
+    second = make_credit(conference, ada, "90.00")
+    both = sent(pending_order, first, second, amount="50.00") | {"preview": "amount"}
+    preview = text_of(sam_client.post(apply_url(pending_order), both, headers=HTMX))
+    assert first.number in preview
+    assert second.number not in preview
+    assert "€170.00" in preview
+    assert "€120.00" in preview

@@ -3,8 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.messages import SUCCESS
+from django.contrib.messages.storage.base import Message
 from django.template import engines
 from django.utils import timezone
+from django.utils.html import format_html
 
 from dashboard.templatetags import desk
 from registration.models import Credit, OpenItem, Order, Payment
@@ -110,3 +113,11 @@ def test_a_moment_is_said_as_shortly_as_it_is_clear(
 )
 def test_an_age_uses_the_largest_unit_that_fits(passed: timedelta, words: str) -> None:
     assert f">{words}</time>" in desk.age(timezone.now() - passed)
+
+
+def test_lines_of_a_message_lead_somewhere_only_where_they_were_meant_to() -> None:
+    said = desk.lines_of(["<b>", format_html('<a href="/x/">{}</a>', "<i>")])
+    shown = "{{ m|headline }}{% for line in m|details %} {{ line }}{% endfor %}"
+
+    assert drawn(shown, m=Message(SUCCESS, said)) == '&lt;b&gt; <a href="/x/">&lt;i&gt;</a>'
+    assert drawn(shown, m=Message(SUCCESS, "<b>\n<i>")) == "&lt;b&gt; &lt;i&gt;"

@@ -1,7 +1,7 @@
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from dashboard.lists import counts
 from dashboard.orders import list as order_list
 from registration.models import Conference, Membership, OpenItem, Order, Payment, Refund, RefundPart
 from tests.cast import HTMX, make_conference, make_credit, make_order, make_user, pay
+from tests.dashboard.reading import text_of
 
 NewOrder = Callable[..., Order]
 LIST = {**HTMX, "HX-Target": "orders"}
@@ -119,7 +120,11 @@ def test_an_address_nobody_meant_still_shows_a_page(grace_client: Client, order:
     ("query", "label", "said"),
     [
         ("least=abc", "Total from", "Enter an amount like 12.50."),
-        ("most=1,234", "Total to", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
+        (
+            "most=1,234",
+            "Total to",
+            "If you mean thousands, enter 1234.00; if not, at most 2 decimals, like 1.23.",
+        ),
         ("since=nonsense", "Placed from", "Enter a date like 2026-11-30."),
         ("status=NOPE", "Status", "Choose one of those listed."),
     ],
@@ -410,3 +415,18 @@ def test_a_larger_page_counts_like_a_small_one(grace_client: Client, new_order: 
 def counted(client: Client, query: str) -> dict[str, int | None]:
     found = client.get(f"{reverse('order_list')}?{query}").context["orders"].counts
     return {name: found[name] for name in ("all", "PAID", "PENDING")}
+
+
+def test_what_is_paid_in_part_says_what_is_still_due(
+    sam_client: Client, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    pay(pending_order, "20.00", method="MANUAL")
+    held = make_order(conference, ada, total="50.00", hold_expires_at=timezone.now() + timedelta(minutes=82.5))
+    pay(held, "49.00", method="MANUAL")
+
+    page = text_of(sam_client.get("/orders/"))
+    order = text_of(sam_client.get(f"/orders/{pending_order.reference}/"))
+
+    assert "30.00 still due" in page
+    assert "1.00 still due. Held for 1 h 22 min" in page
+    assert "<dt>Still due</dt><dd>€30.00</dd>" in order

@@ -114,6 +114,21 @@ def test_a_refund_without_a_house_reason_counts_under_the_one_that_stripe_was_to
     assert '<th scope="row">Duplicate' in page_of(grace_client, "7")
 
 
+def test_refunds_made_at_stripe_are_one_line_beside_the_reasons_of_the_house(
+    grace_client: Client, season: date, order: Order
+) -> None:
+    for code in ("duplicate", "requested_by_customer"):
+        move(order, "2.00", noon(season), stripe_reason=code, source="EXTERNAL")
+    move(order, "1.00", noon(season), reason="Our mistake")
+
+    page = page_of(grace_client, "7")
+
+    assert page.count('<th scope="row">Made at Stripe') == 1
+    assert page[page.index("Made at Stripe") :].index("4.00") < 500
+    assert '<th scope="row">Our mistake' in page
+    assert '<th scope="row">Duplicate' not in page
+
+
 def test_a_conference_without_orders_says_so(grace_client: Client) -> None:
     assert "Nothing to count yet" in page_of(grace_client)
 
@@ -234,4 +249,4 @@ def test_the_last_line_says_whether_ledger_and_stripe_agree(
     assert "Ledger and Stripe agree to the cent, last checked today" in page_of(grace_client)
 
     Difference.objects.create(run=run, subject="refund:re_1", state=Difference.State.OPEN)
-    assert "Ledger and Stripe differ in 1 thing" in page_of(grace_client)
+    assert "1 difference between ledger and Stripe" in page_of(grace_client)

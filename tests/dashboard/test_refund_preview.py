@@ -115,7 +115,10 @@ def test_tick_for_another_total_does_not_count(grace_client: Client, order: Orde
         ("-1", "Enter the amount without a minus sign."),
         ("0", "Enter an amount greater than zero."),
         ("$10", "Amounts here are in EUR. Enter it in EUR, without $."),
-        ("1,234", "1,234 can be read in two ways. If you mean thousands, enter 1234.00."),
+        (
+            "1,234",
+            "If you mean thousands, enter 1234.00; if not, at most 2 decimals, like 1.23.",
+        ),
         ("9999", "€9,999.00 is €9,919.00 more than can be refunded. Enter €80.00 or less."),
     ],
 )

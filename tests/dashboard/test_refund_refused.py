@@ -112,7 +112,10 @@ def test_amount_with_two_readings_is_asked_about(grace_client: Client, order: Or
     response = grace_client.post(refund_url(order), filled(order, amount="1.234"), headers=HTMX)
 
     assert response.status_code == 422
-    assert "1.234 can be read in two ways. If you mean thousands, enter 1234.00." in response.content.decode()
+    assert (
+        "1.234 can be read in two ways. If you mean thousands, enter 1234.00; if not, at most 2 decimals, like 1.23."
+        in response.content.decode()
+    )
     assert_nothing_changed(order)
 
 
