@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import connection
@@ -17,10 +20,11 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 
+from registration.asked import Asked, Token, read_search, words_of
 from registration.models import Conference, Payment, RefundPart
-from registration.search import INDEXED_LETTERS, INDEXED_SIGNS, MAX_WORDS, words
+from registration.search import INDEXED_LETTERS, INDEXED_SIGNS
 
-STRIPE_ID = re.compile(r"(pi|ch|py|re|pyr)_\w+", re.ASCII)
+Spellings = tuple[str, ...]
 DIGIT = re.compile("[0-9]")
 COMMON = 1024
 """From how many orders on a search counts as common."""
@@ -99,32 +103,57 @@ class Search:
 def search(conference: Conference, text: str, path: str = "") -> Search:
     """Understand a search: every word must be the beginning of a word of the order, or of an id at Stripe.
 
+    Beside a name a number may be what was paid as well, and beside the last four digits of a card a word its brand.
+
     Args:
         conference: Only its orders can be found.
         text: As typed. Without any word in it nothing is found.
         path: From the rows that are asked for to their order, as ``order__``; empty for orders themselves.
     """
-    tokens = text.split()[:MAX_WORDS]
-    ids = [token for token in tokens if STRIPE_ID.fullmatch(token)]
-    asked = [word for token in tokens if token not in ids for word in words(token)][:MAX_WORDS]
-    if not ids and not asked:
+    asked = read_search(text)
+    if not asked.ids and not asked.tokens:
         return Search(Q(pk__in=[]))
-    condition, is_common = Q(), False
-    if asked:
-        keys = found_by_words(conference, asked)
-        is_common = keys is None
-        condition &= _compared(asked, path) if keys is None else Q(AmongKeys(keys, f"{path}pk"))
-    for token in ids:
+    condition, is_common = _with_words(conference, asked, path) if asked.tokens else (Q(), False)
+    for token in asked.ids:
         has_id, is_vague = _at_stripe(token, path)
         condition &= has_id
-        is_common = is_vague and (is_common or not asked)
+        is_common = is_vague and (is_common or not asked.tokens)
     return Search(condition, is_common)
 
 
-def found_by_words(conference: Conference, asked: list[str]) -> list[int] | None:
-    """Keys of the orders that have words with these beginnings; None where they are too many to look up."""
+def _with_words(conference: Conference, asked: Asked, path: str) -> tuple[Q, bool]:
+    """Orders with the words that were asked for, and whether they are too many to look up."""
+    keys = found_by_words(conference, words_of(asked.leading))
+    if keys is not None:
+        condition = Q(AmongKeys(keys, f"{path}pk"))
+        for token in asked.meaning:
+            condition &= _compared(words_of([token]), path) | _meant(token, asked.last_fours, path)
+        return condition, False
+    # A name that very many have: only words lead on to few of them, and whose brand a card is they do not tell.
+    every = words_of(token for token in asked.tokens if token in asked.leading or not token.brand)
+    keys = found_by_words(conference, every) if asked.meaning else None
+    return (_compared(every, path), True) if keys is None else (Q(AmongKeys(keys, f"{path}pk")), False)
+
+
+def _meant(token: Token, last_fours: Sequence[str], path: str) -> Q:
+    """What else than its words a token may mean: an amount, or the brand of a card with these last digits."""
+    if token.amounts:
+        least, above = token.amounts
+        columns = (f"{path}total", f"{path}paid_amount")
+        return reduce(or_, (Q(**{f"{column}__gte": least, f"{column}__lt": above}) for column in columns))
+    cards = Payment.objects.filter(card_brand=token.brand, card_last4__in=last_fours)
+    return Q(Exists(cards.filter(order=OuterRef(f"{path}pk"))))
+
+
+def found_by_words(conference: Conference, asked: Sequence[Spellings]) -> list[int] | None:
+    """Keys of the orders that have words with these beginnings; None where they are too many to look up.
+
+    Args:
+        conference: Whose orders.
+        asked: For each word the ways to spell it, of which one is enough.
+    """
     ask = _asked_of_sqlite if connection.vendor == "sqlite" else _asked_of_postgresql
-    sql, values = ask(conference, list(dict.fromkeys(asked)))
+    sql, values = ask(conference, asked)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         rows = cursor.fetchall()
@@ -137,20 +166,22 @@ def found_by_words(conference: Conference, asked: list[str]) -> list[int] | None
     return keys if len(keys) <= COMMON else None
 
 
-def _asked_of_sqlite(conference: Conference, asked: list[str]) -> tuple[str, list[Any]]:
+def _asked_of_sqlite(conference: Conference, asked: Sequence[Spellings]) -> tuple[str, list[Any]]:
     """All of them by one index. No word holds a quote: they part words."""
-    query = " ".join(f'"{word}"*' for word in asked) + f' "_{conference.pk}"'
+    each = ("(" + " OR ".join(f'"{word}"*' for word in spelled) + ")" for spelled in asked)
+    query = " AND ".join([*each, f'"_{conference.pk}"'])
     return FOUND_BY_SQLITE.format(most=COMMON + 1), [query]
 
 
-def _asked_of_postgresql(conference: Conference, asked: list[str]) -> tuple[str, list[Any]]:
+def _asked_of_postgresql(conference: Conference, asked: Sequence[Spellings]) -> tuple[str, list[Any]]:
     """Ask the index, unless the samples say that all words together are common.
 
     What many have is looked up only where all words are such: beside a rare one it would be read for nothing.
     """
-    queries = [_indexed(conference, word) for word in asked]
-    every, starts = " & ".join(queries), [f"% {word}%" for word in asked]
-    alike, rare, values = " AND search_text LIKE %s" * len(starts), "%s", []
+    queries = [_indexed(conference, spelled) for spelled in asked]
+    every, starts = " & ".join(queries), [f"% {word}%" for spelled in asked for word in spelled]
+    alike = "".join(f" AND ({' OR '.join(['search_text LIKE %s'] * len(spelled))})" for spelled in asked)
+    rare, values = "%s", []
     if len(asked) > 1:
         each = ", ".join([f"CASE WHEN {_few(INDEXED.format(query='%s'))} THEN %s END"] * len(asked))
         rare = f"COALESCE(NULLIF(concat_ws(' & ', {each}), ''), %s)"
@@ -169,9 +200,9 @@ def _few(has: str) -> str:
     return condition
 
 
-def _indexed(conference: Conference, word: str) -> str:
+def _indexed(conference: Conference, spelled: Spellings) -> str:
     """A word in the language of PostgreSQL's index. No word holds a quote: they part words."""
-    return f"'{conference.pk}:{_indexed_part(word)}'"
+    return "(" + " | ".join(f"'{conference.pk}:{_indexed_part(word)}'" for word in spelled) + ")"
 
 
 def _indexed_part(word: str) -> str:
@@ -181,12 +212,13 @@ def _indexed_part(word: str) -> str:
     return start[: max(digit.start(), INDEXED_SIGNS)] if digit else start
 
 
-def _compared(asked: list[str], path: str) -> Q:
+def _compared(asked: Sequence[Spellings], path: str) -> Q:
     """Words looked for in the orders themselves; the longest first, for hardly any order has it."""
     condition = Q()
-    for word in sorted(asked, key=len, reverse=True):
+    for spelled in sorted(asked, key=lambda each: len(each[0]), reverse=True):
         # Twice as quick as LIKE, and it is asked of very many orders.
-        condition &= Q(GreaterThan(StrIndex(f"{path}search_text", Value(f" {word}")), 0))
+        places = (StrIndex(f"{path}search_text", Value(f" {word}")) for word in spelled)
+        condition &= reduce(or_, (Q(GreaterThan(place, 0)) for place in places))
     return condition
 
 

@@ -25,6 +25,11 @@ SEPARATORS = (
 """What parts words: the same characters for both databases, whatever each of them takes for a letter."""
 NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 BETWEEN_WORDS = re.compile(f"[{SEPARATORS}]+")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+WRITTEN_OUT = re.compile("(?<![aeiouq])([aou])e")
+"""What may be an umlaut written with two letters: after another vowel, as in ``Bauer``, it is none."""
+FEWEST_WRITTEN_OUT = 5
+"""In a shorter word, as ``Joe``, the two letters are mostly what they seem."""
 MAX_WORDS = 8
 LONGEST_WORD = 200
 INDEXED_LETTERS, INDEXED_SIGNS = 12, 6
@@ -47,6 +52,20 @@ def _unmarked(letters: re.Match[str]) -> str:
 def words(text: str) -> list[str]:
     """The folded words of a text; punctuation separates."""
     return [word[:LONGEST_WORD] for word in BETWEEN_WORDS.split(fold(text).replace("\0", " ")) if word]
+
+
+def spellings(text: str) -> list[tuple[str, ...]]:
+    """The words of a text as ``words`` has them, each with how else it may have been written.
+
+    ``Müller`` may stand as ``Mueller``, and ``Mueller`` as ``Müller``, which is kept as ``muller``.
+    """
+    plain, written = words(text), words(unicodedata.normalize("NFC", text).translate(UMLAUTS))
+    both = zip(plain, written if len(written) == len(plain) else plain, strict=True)
+    return [tuple(dict.fromkeys((word, out, _drawn_together(word)))) for word, out in both]
+
+
+def _drawn_together(word: str) -> str:
+    return WRITTEN_OUT.sub(r"\1", word) if len(word) >= FEWEST_WRITTEN_OUT else word
 
 
 def search_text_of(*texts: str | None) -> str:

@@ -136,3 +136,27 @@ def test_who_holds_credit_comes_first_and_is_not_cut_off(conference: Conference,
     make_credit(conference, spent, "30.00", expires_at=timezone.now() - timedelta(minutes=1))
 
     assert find_attendees(conference, "lovelace", 2) == [(holder, Decimal("30.00")), (spent, Decimal("0.00"))]
+
+
+def test_who_is_called_so_comes_before_who_has_it_in_the_mail_domain(conference: Conference, ada: Any) -> None:
+    for number in range(12):
+        colleague = make_user(f"c{number}", "Aaronson", email=f"c{number}@okafor.example")
+        make_order(conference, colleague, paid="10.00")
+        make_credit(conference, colleague, "30.00")
+    first = make_user("okafor", "Baker")
+    surname = make_user("zoe", "Okafor")
+    for person in (first, surname):
+        make_order(conference, person, paid="10.00")
+
+    shown = [user for user, _held in find_attendees(conference, "okafor", 3)]
+
+    assert shown[0] == surname
+    assert [user for user, _held in find_attendees(conference, "okafor", 20)][:2] == [surname, first]
+
+
+@pytest.mark.parametrize("asked", ["schoenbrueck", "Schönbrück", "schonbruck", "ada schoenbr"])
+def test_an_account_is_found_however_its_umlaut_is_written(conference: Conference, asked: str) -> None:
+    person = make_user("ada", "Schönbrück")
+    make_order(conference, person, paid="10.00")
+
+    assert [user for user, _held in find_attendees(conference, asked, 8)] == [person]

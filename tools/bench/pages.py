@@ -99,6 +99,8 @@ def search_forms(samples: Samples) -> dict[str, str]:
         "Stripe id": samples.payment.stripe_payment_intent_id,
         "Stripe refund id": samples.part.stripe_refund_id or "",
         "card's last four digits": samples.payment.card_last4,
+        "somebody and what they paid": f"{last} {int(order.total)}",
+        "a card and its brand": f"{samples.payment.card_brand} {samples.payment.card_last4}",
         "two letters": last[:2].lower(),
         "no match": "zzyzxqq",
     }
