@@ -12,6 +12,8 @@ from registration.money import ZERO
 TOP, BASE, HEIGHT, LABELS_AT = 24, 184, 208, 204
 WIDE, NARROW = 640, 440
 GUTTER, EDGE = 48, 6
+ABOVE, LETTER = 6, 11
+"""How far words stand above a bar, and what a letter takes where they are largest."""
 MOST_LABELS = {WIDE: 6, NARROW: 5}
 STEPS = tuple(map(Decimal, ("0.2", "0.5", "1", "2")))
 """Between lines, as parts of the highest power of ten in the largest amount."""
@@ -77,7 +79,12 @@ def bars(
     peak = None
     if said is not None:
         at, text = said
-        peak = _peak(stacks[at]["x"] + thick // 2, _y(totals[at], scale), text, width)
+        middles = [stack["x"] + thick // 2 for stack in stacks]
+        peak = _peak(middles[at], _y(totals[at], scale), text, width)
+        beneath = [
+            _y(total, scale) for x, total in zip(middles, totals, strict=True) if _reaches(peak, x, thick, len(text))
+        ]
+        peak["y"] = min(peak["y"], *(top - ABOVE for top in beneath))
     return Bars(width, _grid(top, scale, words), labels, peak, stacks=tuple(stacks))
 
 
@@ -138,7 +145,14 @@ def _grid(top: Decimal, scale: Decimal, words: Words) -> list[dict[str, Any]]:
 
 def _peak(x: int, y: int, text: str, width: int) -> dict[str, Any]:
     anchor = "end" if x > width - GUTTER else "start" if x < GUTTER * 2 else "middle"
-    return {"x": x, "y": y - 6 if anchor != "end" else y - 10, "dot": y, "text": text, "anchor": anchor}
+    return {"x": x, "y": y - ABOVE if anchor != "end" else y - 10, "dot": y, "text": text, "anchor": anchor}
+
+
+def _reaches(peak: dict[str, Any], x: int, thick: int, letters: int) -> bool:
+    """Whether the words of a peak lie over a bar around ``x``, at the size that they have on a phone."""
+    length = letters * LETTER
+    start = int(peak["x"]) - {"start": 0, "middle": length // 2, "end": length}[str(peak["anchor"])]
+    return start - thick < x < start + length + thick
 
 
 def _is_labelled(index: int, count: int, width: int) -> bool:

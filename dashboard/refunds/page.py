@@ -29,8 +29,6 @@ from registration.sentences import sentence
 from registration.services.approval import why_not_decide
 from registration.services.retries import was_tried_again
 
-STEP_LOOKS = {"done": "done", "now": "now", "failed": "bad", "todo": ""}
-
 
 def refund_row(refund: Refund) -> dict[str, Any]:
     """One line of the list."""
@@ -186,7 +184,7 @@ def _can_be_asked(parts: list[RefundPart]) -> bool:
 
 def _step(step: Step) -> dict[str, Any]:
     when = f" {_when(step.when)}" if step.when else ""
-    return {"label": f"{step.label}{when}", "state": STEP_LOOKS.get(step.state, "")}
+    return {"label": f"{step.label}{when}", "state": step.state}
 
 
 def _when(moment: Any) -> str:

@@ -95,6 +95,14 @@ def test_a_wrong_day_takes_the_focus(
 
     expect(page.get_by_label("Up to")).to_be_focused()
     expect(page.get_by_label("Up to")).to_have_accessible_description("Choose a day that is not before the first one.")
+    fields = (
+        page.get_by_label("From", exact=True),
+        page.get_by_label("Up to"),
+        page.get_by_role("button", name="Compare"),
+    )
+    lines = [field.bounding_box() for field in fields]
+    middles = {round(line["y"] + line["height"] / 2) for line in lines if line}
+    assert max(middles) - min(middles) <= 2
 
 
 def test_a_withdrawn_proposal_is_said_on_its_page(page: Page, sam: Any, proposal: Refund) -> None:

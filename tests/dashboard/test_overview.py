@@ -186,6 +186,23 @@ def test_bars_stand_on_each_other_and_fill_the_height() -> None:
     assert [line["y"] for line in plot.grid] == [plots.BASE - 80, plots.TOP]
 
 
+def test_words_above_a_bar_lie_over_no_taller_one_beside_it() -> None:
+    days = [(str(day), [("left", Decimal(10))]) for day in range(30)]
+    days[24] = ("24", [("left", Decimal(50))])
+    alone = plots.bars(days, words, (24, "50.00 moved"))
+    days[26] = ("26", [("left", Decimal(10)), ("amber", Decimal(90))])
+    beside = plots.bars(days, words, (24, "50.00 moved"))
+    days[26], days[3] = days[3], days[26]
+    far = plots.bars(days, words, (24, "50.00 moved"))
+
+    assert alone.peak is not None
+    assert beside.peak is not None
+    assert far.peak is not None
+    assert alone.peak["y"] == plots.TOP - plots.ABOVE
+    assert beside.peak["y"] == plots.TOP - plots.ABOVE < beside.peak["dot"] - plots.ABOVE
+    assert far.peak["y"] == far.peak["dot"] - plots.ABOVE
+
+
 @pytest.mark.parametrize(("rate", "text"), [("4.477", "4.5%"), ("4.45", "4.5%"), ("4.44", "4.4%"), ("0", "0.0%")])
 def test_a_rate_is_rounded_and_not_cut(rate: str, text: str) -> None:
     assert tenth(Decimal(rate)) == text

@@ -167,6 +167,7 @@ def test_failed_refund_offers_the_ways_on(
     html = grace_client.get(detail_url(refund)).content.decode()
 
     assert "No money moved" in html
+    assert '<li class="bad" aria-current="step">' in html  # With a mark and a colour, unlike what is still to come.
     assert f"retry_of={refund.pk}&amp;destination=CREDIT" in html
     assert "Credit instead" not in linus_client.get(detail_url(refund)).content.decode()
 
