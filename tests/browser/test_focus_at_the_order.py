@@ -100,7 +100,7 @@ def test_after_an_undo_it_stands_at_the_refund_and_what_it_says_is_new(
 
     within.get_by_role("button", name="Undo").click()
 
-    expect(card).to_contain_text("Cancelled", timeout=3_000)
+    expect(card).to_contain_text("Undone", timeout=3_000)
     expect(card).to_be_focused()
     expect(page).to_have_url(f"/orders/{paid_order.reference}/#refund-{paid_order.refunds.get().pk}")
     expect(page.locator("#toasts")).to_contain_text("was taken back")

@@ -274,7 +274,7 @@ def test_undo_without_a_script(
 
     main.get_by_role("button", name="Undo").click()
 
-    expect(main).to_contain_text("The refund was cancelled")
+    expect(main).to_contain_text("The refund was undone")
     expect_refunds_at_stripe(sandbox, paid_order)
 
 
