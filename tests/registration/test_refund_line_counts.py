@@ -117,3 +117,10 @@ def test_a_count_is_found_again_by_its_amount(order: Order, total: str, quantity
     for count in range(1, quantity + 1):
         amount = amount_of(line, count, "USD")
         assert amount_of(line, count_of(line, amount), "USD") == amount
+
+
+@pytest.mark.parametrize("amount", ["0.01", "33.32", "99.99", "100.01"])
+def test_no_count_comes_to_an_amount_between(order: Order, amount: str) -> None:
+    item = order.line_items.get(description="Workshop")
+
+    assert count_of(LineLeft(item, Decimal("0.00"), item.line_total), Decimal(amount)) == 0
