@@ -79,12 +79,8 @@ def bars(
     peak = None
     if said is not None:
         at, text = said
-        middles = [stack["x"] + thick // 2 for stack in stacks]
-        peak = _peak(middles[at], _y(totals[at], scale), text, width)
-        beneath = [
-            _y(total, scale) for x, total in zip(middles, totals, strict=True) if _reaches(peak, x, thick, len(text))
-        ]
-        peak["y"] = min(peak["y"], *(top - ABOVE for top in beneath))
+        middles = [int(stack["x"]) + thick // 2 for stack in stacks]
+        peak = _said_above(at, middles, [_y(total, scale) for total in totals], text, width)
     return Bars(width, _grid(top, scale, words), labels, peak, stacks=tuple(stacks))
 
 
@@ -148,11 +144,18 @@ def _peak(x: int, y: int, text: str, width: int) -> dict[str, Any]:
     return {"x": x, "y": y - ABOVE if anchor != "end" else y - 10, "dot": y, "text": text, "anchor": anchor}
 
 
-def _reaches(peak: dict[str, Any], x: int, thick: int, letters: int) -> bool:
-    """Whether the words of a peak lie over a bar around ``x``, at the size that they have on a phone."""
-    length = letters * LETTER
-    start = int(peak["x"]) - {"start": 0, "middle": length // 2, "end": length}[str(peak["anchor"])]
-    return start - thick < x < start + length + thick
+def _said_above(at: int, middles: Sequence[int], tops: Sequence[int], text: str, width: int) -> dict[str, Any]:
+    """Words over a bar: in its middle, or to a side, where no taller one is in their way; else above that one."""
+    x, length = middles[at], len(text) * LETTER
+    starts = {"middle": x - length // 2, "end": x - length, "start": x}
+    highest = {
+        anchor: min(top for middle, top in zip(middles, tops, strict=True) if start <= middle <= start + length)
+        for anchor, start in starts.items()
+    }
+    fits = (each for each, start in starts.items() if start >= 0 and start + length <= width)
+    free = [each for each in fits if highest[each] == tops[at]]
+    anchor = free[0] if free else "end" if x > width // 2 else "start"
+    return {"x": x, "y": highest[anchor] - ABOVE, "dot": tops[at], "text": text, "anchor": anchor}
 
 
 def _is_labelled(index: int, count: int, width: int) -> bool:

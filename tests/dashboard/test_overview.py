@@ -198,9 +198,14 @@ def test_words_above_a_bar_lie_over_no_taller_one_beside_it() -> None:
     assert alone.peak is not None
     assert beside.peak is not None
     assert far.peak is not None
-    assert alone.peak["y"] == plots.TOP - plots.ABOVE
-    assert beside.peak["y"] == plots.TOP - plots.ABOVE < beside.peak["dot"] - plots.ABOVE
-    assert far.peak["y"] == far.peak["dot"] - plots.ABOVE
+    assert (alone.peak["anchor"], alone.peak["y"]) == ("middle", plots.TOP - plots.ABOVE)
+    assert (beside.peak["anchor"], beside.peak["y"]) == ("end", beside.peak["dot"] - plots.ABOVE)
+    assert (far.peak["anchor"], far.peak["y"]) == ("middle", far.peak["dot"] - plots.ABOVE)
+
+    days[22] = days[26] = ("taller", [("left", Decimal(100))])
+    between = plots.bars(days, words, (24, "50.00 moved")).peak
+    assert between is not None
+    assert between["y"] == plots.TOP - plots.ABOVE
 
 
 @pytest.mark.parametrize(("rate", "text"), [("4.477", "4.5%"), ("4.45", "4.5%"), ("4.44", "4.4%"), ("0", "0.0%")])
