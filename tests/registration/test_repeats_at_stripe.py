@@ -218,3 +218,20 @@ def test_many_items_ask_no_more_than_one(sandbox: "SandboxServer", order: Order,
     in_the_dashboard(sandbox, Order.objects.latest("pk"))
 
     assert questions() == few
+
+
+@pytest.mark.trap(15, 21)
+def test_among_many_items_each_is_offered_those_of_its_own_payment(
+    sandbox: "SandboxServer", order: Order, failed: Refund
+) -> None:
+    in_the_dashboard(sandbox, order)
+    other = card_order(sandbox, user="bob")
+    failing(sandbox, other)
+    in_the_dashboard(sandbox, other)
+
+    offered = repeats_for(OpenItem.objects.unresolved())
+
+    assert len(offered) == 4
+    for each in OpenItem.objects.unresolved():
+        (pair,) = offered[each.pk]
+        assert {pair.failure.payment_id, pair.part.payment_id} == {each.payment_id}
