@@ -68,12 +68,12 @@ def test_a_colleague_of_no_conference_is_told_so(page: Page, db: None) -> None:
     expect(page.get_by_role("main")).to_contain_text("No conference is yours to see yet")
 
 
-def test_a_phone_leads_to_the_queues_by_the_account_menu(page: Page, desk: None, conference: Conference) -> None:
+def test_a_phone_leads_to_all_queues_by_the_account_menu(page: Page, desk: None, conference: Conference) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     sign_in(page, make_staff("ida", "Finance", conference, last_name="Rhodes"))
     page.locator(".user-menu summary").click()
-    queues = page.get_by_role("navigation", name="Queues")
-    expect(queues).to_have_count(1)
+    queues = page.get_by_role("navigation", name="All queues")
+    expect(page.get_by_role("navigation", name="Queues", exact=True)).to_have_count(1)
 
     queues.get_by_role("link", name="Stripe events").click()
 
