@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
-from registration.models import Refund, RefundPart
+from registration.models import HistoryEntry, Refund, RefundPart
 from registration.models.refund import State
 
 WITHDRAWN, UNDONE = "withdrawn", "undone"
 LABELS: dict[str, Any] = {WITHDRAWN: _("Withdrawn"), UNDONE: _("Undone")}
+MANUAL = RefundPart.Channel.MANUAL
+TAKEN_BACK = "refund_undone"
+"""The kind of the history entry that an undo leaves."""
 TELLS_TWO_ENDS = (State.CANCELED, State.REJECTED)
 """States that somebody here, or somebody else, may have brought about."""
 
@@ -24,14 +28,21 @@ def ended_as(refund: Refund) -> str:
     """
     if refund.state == State.REJECTED and refund.decided_by_id is None:
         return WITHDRAWN
-    if refund.state == State.CANCELED and _was_undone(list(refund.parts.all())):
+    if refund.state == State.CANCELED and _was_undone(refund, list(refund.parts.all())):
         return UNDONE
     return str(refund.state)
 
 
-def _was_undone(parts: list[RefundPart]) -> bool:
-    """Whether nothing of it ever was at Stripe; one without parts came from elsewhere, and nobody knows."""
-    return bool(parts) and not any(part.sent_at or part.stripe_refund_id for part in parts)
+def _was_undone(refund: Refund, parts: list[RefundPart]) -> bool:
+    """Whether it was cancelled here before any of it was at Stripe.
+
+    A transfer never is there, and may have been called off later: the history of the few such refunds tells.
+    """
+    if any(part.sent_at or part.stripe_refund_id for part in parts):
+        return False
+    if any(part.channel != MANUAL for part in parts):
+        return True
+    return refund.history.filter(kind=TAKEN_BACK).exists()
 
 
 def ended_label(refund: Refund) -> str:
@@ -45,7 +56,9 @@ def that_ended(how: str) -> Q:
     if how in (WITHDRAWN, State.REJECTED):
         return Q(state=State.REJECTED, decided_by__isnull=how == WITHDRAWN)
     parts = RefundPart.objects.filter(refund=OuterRef("pk")).order_by().values("pk")
+    taken_back = HistoryEntry.objects.filter(refund=OuterRef("pk"), kind=TAKEN_BACK).order_by().values("pk")
     sent = parts.filter(Q(sent_at__isnull=False) | Q(stripe_refund_id__isnull=False))
     # Asked of each of the few that were cancelled; for EXISTS a database would first gather the parts of all refunds.
-    was_undone = Q(IsNull(Subquery(parts[:1]), False)) & Q(IsNull(Subquery(sent[:1]), True))
+    told = Coalesce(Subquery(parts.exclude(channel=MANUAL)[:1]), Subquery(taken_back[:1]))
+    was_undone = Q(IsNull(told, False)) & Q(IsNull(Subquery(sent[:1]), True))
     return Q(was_undone if how == UNDONE else ~was_undone, state=State.CANCELED)

@@ -10,11 +10,13 @@ from django.utils import timezone
 from registration.books import Account, movements_of
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
+from registration.refund_ends import UNDONE, ended_as, that_ended
 from registration.refund_words import steps
 from registration.sentences import sentence
-from registration.services.errors import RefundError
+from registration.services.errors import RefundError, RefundHeld
 from registration.services.manual import call_off_transfer, confirm_manual
 from registration.services.refund import RefundService
+from registration.services.undo import undo_refund
 from registration.trial_balance import trial_balance
 from tests.registration.books import assert_books_agree, make_conference, make_order, make_user
 from tests.registration.desk import add_card_payment, at_once
@@ -116,6 +118,8 @@ def test_a_transfer_that_is_called_off_gives_its_sum_back(order: Order, grace: A
     assert item.resolved_by == grace
     assert Credit.objects.get(refund=part.refund).status == Credit.Status.VOIDED
     assert sentence(order.history.order_by("position").last()) == "grace called off the transfer of $30.00"
+    assert ended_as(part.refund) == State.CANCELED
+    assert list(Refund.objects.filter(that_ended(State.CANCELED))) == [part.refund]
     with pytest.raises(RefundError, match=NOTHING_WAITS):
         confirm_manual(part, reference="SEPA 17", staff_user=grace)
     assert_books_agree()
@@ -123,6 +127,19 @@ def test_a_transfer_that_is_called_off_gives_its_sum_back(order: Order, grace: A
     decide_again = RefundService.create_refund(order, amount=Decimal("50.00"), destination=CARD)
     assert decide_again.amount == 50
     assert_books_agree()
+
+
+def test_a_transfer_that_was_undone_in_its_seconds_is_not_one_that_was_called_off(order: Order, grace: Any) -> None:
+    with pytest.raises(RefundHeld):
+        RefundService.create_refund(order, amount=Decimal("30.00"), destination=CARD, hold_seconds=60)
+    refund = order.refunds.get()
+
+    undo_refund(refund, staff_user=grace)
+
+    refund.refresh_from_db()
+    assert (refund.state, ended_as(refund)) == (State.CANCELED, UNDONE)
+    assert list(Refund.objects.filter(that_ended(UNDONE))) == [refund]
+    assert not Refund.objects.filter(that_ended(State.CANCELED)).exists()
 
 
 def test_the_gift_beside_a_transfer_goes_with_it(sandbox: "SandboxServer", order: Order, grace: Any) -> None:
