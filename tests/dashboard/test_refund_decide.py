@@ -303,3 +303,19 @@ def test_what_was_withdrawn_is_told_apart_from_what_was_rejected(
         rows = grace_client.get(reverse("refund_list"), {"state": state}).context["refunds"].rows
         assert [row["refund"].pk for row in rows] == found
     assert "Withdrawn" in grace_client.get(reverse("refund_export")).getvalue().decode()
+
+
+def test_a_proposal_withdrawn_in_the_queue_draws_it_anew_and_elsewhere_the_page(
+    sam_client: Client, card_order: Order
+) -> None:
+    def withdraw(page: str) -> Any:
+        proposal = propose(sam_client, card_order)
+        shown = HTMX | {"HX-Current-URL": f"http://testserver{page}"}
+        return sam_client.post(reverse("refund_withdraw", args=[proposal.pk]), {"back": "queue"}, headers=shown)
+
+    in_queue, elsewhere = withdraw(reverse("attention_list")), withdraw(reverse("attention_item", args=[1]))
+
+    assert "waiting:changed" in in_queue["HX-Trigger-After-Settle"]
+    assert "Proposal withdrawn" in in_queue.content.decode()
+    assert 'id="queues"' in in_queue.content.decode()
+    assert elsewhere["HX-Refresh"] == "true"

@@ -1,5 +1,6 @@
 """The list of refunds, the page of one, asking Stripe again, and transfers made by hand."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -275,3 +276,24 @@ def test_manual_part_has_a_page_without_script(grace_client: Client, manual_part
 def test_asking_is_a_post(grace_client: Client, manual_part: RefundPart) -> None:
     assert grace_client.get(reverse("refund_check", args=[manual_part.refund_id])).status_code == 405
     assert grace_client.put(reverse("manual_confirm", args=[manual_part.pk])).status_code == 405
+
+
+def test_a_recorded_transfer_leads_on_from_where_it_was_recorded(
+    grace_client: Client, conference: Conference, ada: Any
+) -> None:
+    def record(below: Callable[[Order], str]) -> tuple[Any, Refund]:
+        order = make_order(conference, ada, total="80.00", status=Order.Status.PAID)
+        pay(order, "80.00", method=Payment.Method.MANUAL)
+        refund = refunded(order, destination="CARD")
+        url = reverse("manual_confirm", args=[refund.parts.get().pk])
+        shown = HTMX | {"HX-Current-URL": f"http://testserver{below(order)}"}
+        return grace_client.post(url, {"reference": "SEPA 1"}, headers=shown), refund
+
+    at_order, refund = record(lambda order: reverse("order_detail", args=[order.reference]))
+    in_queue, _refund = record(lambda _order: reverse("attention_list"))
+    elsewhere, _refund = record(lambda _order: reverse("credit_list"))
+
+    assert at_order["HX-Redirect"].endswith(f"#refund-{refund.pk}")
+    assert "refund:done" in in_queue["HX-Trigger-After-Settle"]
+    assert "Transfer recorded" in in_queue.content.decode()
+    assert elsewhere["HX-Refresh"] == "true"
