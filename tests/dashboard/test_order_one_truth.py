@@ -80,7 +80,7 @@ def test_the_attendees_page_offers_nothing_of_a_pending_order(grace_client: Clie
         ),
         (State.SUCCEEDED, "Grace Hopper refunded €5.00 of €80.00 (original card), €75.00 left, €1.00 kept as a fee"),
         (State.FAILED, "Grace Hopper decided to refund €5.00 of €80.00 (original card); it failed"),
-        (State.CANCELED, "Grace Hopper decided to refund €5.00 of €80.00 (original card); it was cancelled"),
+        (State.CANCELED, "Grace Hopper decided to refund €5.00 of €80.00 (original card); it was undone"),
     ],
 )
 def test_history_says_refunded_only_of_what_was(grace: Any, order: Order, state: str, told: str) -> None:
@@ -112,7 +112,7 @@ def test_history_follows_the_seconds_in_which_a_refund_can_be_undone(
     undo_refund(undone, staff_user=grace)
 
     html = page_of(grace_client, card_order)
-    assert "it was cancelled" in html
+    assert "it was undone" in html
     assert "Grace Hopper refunded" not in html
     release_refund(_held(card_order, grace))
     assert "Grace Hopper refunded €5.00 of €80.00" in page_of(grace_client, card_order)
