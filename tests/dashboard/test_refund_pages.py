@@ -66,7 +66,8 @@ def test_list_is_searched_by_number_order_and_stripe_id(grace_client: Client, ca
         html = grace_client.get(reverse("refund_list"), {"q": words}).content.decode()
         return {refund.number for refund in (first, second) if f'id="refund-{refund.pk}"' in html}
 
-    assert found(first.number) == found(str(first.pk)) == found(first.number.lower()) == {first.number}
+    assert found(first.number) == found(first.number.lower()) == {first.number}
+    assert first.number in found(str(first.pk))  # As the beginning of a card's digits it may find others too.
     assert found(str(stripe_id)) == {second.number}
     assert found(card_order.reference) == {first.number, second.number}
     assert found("re_unknown") == found("9" * 30) == found("RF-") == set()
