@@ -53,6 +53,14 @@ def test_so_many_of_a_line_are_kept_each_time(order: Order) -> None:
     assert_books_agree()
 
 
+def test_one_of_two_is_a_number_of_them(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(total=Decimal("150.00"))
+    add_line(order, "Badge", 2, "20.00")
+
+    assert refund(order, Badge="10.00") == {"Badge": 1}
+    assert refund(order, Badge="10.00") == {"Badge": 1}
+
+
 @pytest.mark.parametrize("amount", ["10.00", "66.66", "99.99"])
 def test_what_is_no_number_of_them_keeps_none(order: Order, amount: str) -> None:
     assert refund(order, Workshop=amount) == {"Workshop": None}

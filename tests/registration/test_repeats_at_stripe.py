@@ -68,8 +68,9 @@ def test_both_are_settled_by_whoever_says_so(
     repeat = in_the_dashboard(sandbox, order, amount_minor)
     grace, before = make_user("grace"), Order.objects.get().refundable_amount
 
-    settle_as_repeat(item(Kind.FAILED), repeat, staff_user=grace)
+    settled = settle_as_repeat(item(Kind.FAILED), repeat, staff_user=grace)
 
+    assert (settled.kind, settled.resolved_by) == (Kind.FAILED, grace)
     assert not OpenItem.objects.unresolved().exists()
     said = {each.kind: (str(each.resolution), each.resolved_by) for each in OpenItem.objects.all()}
     assert said == {
