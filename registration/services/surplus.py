@@ -8,11 +8,12 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from registration.json_rows import fetched
-from registration.models import HistoryEntry, OpenItem, Order, Payment, Refund
+from registration.models import OpenItem, Order, Payment, Refund
 from registration.models.refund import RESERVING, State
 from registration.money import ZERO, format_money
 from registration.said import Said, say
 from registration.services.errors import RefundError
+from registration.services.price_kept import families_beside, price_kept, refunds_for_surplus
 
 Kind = OpenItem.Kind
 TOO_MUCH = (Kind.OVERPAID, Kind.PAID_LATE)
@@ -104,8 +105,8 @@ def check_for_item(
 def why_beyond_surplus(order: Order, family: Collection[Refund], amount: Decimal = ZERO) -> Said | None:
     """Why refunds made for a surplus would pay back more than that; ``None`` while they would not.
 
-    A refund decided since, one made at Stripe or a higher total may have taken the surplus. Of an order that went back
-    whole, everything is owed back.
+    A refund decided since, one made at Stripe or a higher total may have taken the surplus; not one of a line item that
+    was given up, nor a proposal that nobody approved. Of an order that went back whole, everything is owed back.
 
     Args:
         order: Locked by the caller when it acts on the answer.
@@ -114,9 +115,11 @@ def why_beyond_surplus(order: Order, family: Collection[Refund], amount: Decimal
     """
     if order.status == Order.Status.REFUNDED or order.refundable_amount - amount >= order.total:
         return None
-    # The item itself names only the last of several refunds.
-    is_for_surplus = HistoryEntry.objects.filter(order=order, refund__in=family, facts__for_kind=Kind.OVERPAID)
-    return say("surplus_gone") if is_for_surplus.exists() else None
+    if refunds_for_surplus(order).isdisjoint(refund.pk for refund in family):
+        return None
+    beside = families_beside(order, family)
+    left = order.refundable_amount + sum((each.proposed_amount for each in beside), ZERO) - amount
+    return None if left >= price_kept(order, beside) else say("surplus_gone")
 
 
 def item_of(refund: Refund) -> OpenItem | None:
