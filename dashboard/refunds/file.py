@@ -15,9 +15,11 @@ from dashboard.refunds.lines import line_in_words
 from dashboard.templatetags.desk import shown_state, state_label
 from registration.models import Conference, Refund, RefundLine, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, State
-from registration.money import ZERO
 from registration.said import why_refunded
 from registration.sentences import person
+from registration.services.lines import total_of
+from registration.services.retries import GAVE_WAY
+from registration.services.twice import rest_of
 
 REFUND_COLUMNS = (
     *("refund", "requested", "order", "name", "email", "amount", "fee", "currency"),
@@ -25,10 +27,11 @@ REFUND_COLUMNS = (
     *("state_in_words", "destination_in_words", "source_in_words", "reason", "note"),
     *("requested_by", "decided_by", "retry_of", "store_credits", "line_items"),
     *("stripe_refunds", "payment_intents", "charges", "references"),
-    *("arrived", "on_its_way", "reserved", "came_back", "not_sent"),
+    *("arrived", "on_its_way", "reserved", "came_back", "not_sent", "carried_over"),
 )
-"""Codes stand before their words; of a refund with several parts, ids stand beside each other. The last five are its
-amount by what became of each part: what arrived, is on its way or came back is what the books say left."""
+"""Codes stand before their words; of a refund with several parts, ids stand beside each other. The last six are its
+amount by what became of each part: what arrived, is on its way or came back is what the books say left. What credit
+that gave way carried over is the amount of another refund, and counts there."""
 BESIDE = " "
 
 
@@ -36,7 +39,7 @@ def refunds_csv(refunds: QuerySet[Refund], conference: Conference) -> Iterator[s
     """Write refunds as CSV in their order, some at a time, in the words of their pages."""
     related = refunds.select_related("order__user", "requested_by", "decided_by", "retry_of")
     lines = Prefetch("lines", RefundLine.objects.select_related("line_item").order_by("pk"))
-    beside = related.prefetch_related("parts__payment", "credits", lines)
+    beside = related.prefetch_related("parts__payment", "retries__parts", "credits", lines)
     return told_csv(REFUND_COLUMNS, beside, _row, conference.zone)
 
 
@@ -66,21 +69,28 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         _beside(payment.stripe_payment_intent_id for payment in payments),
         _beside(payment.stripe_charge_id for payment in payments),
         _beside(part.trace_reference for part in parts),
-        *_by_fate(parts),
+        *_by_fate(refund, parts),
     )
 
 
-def _by_fate(parts: list[RefundPart]) -> tuple[Decimal, ...]:
-    """How much of a refund arrived, is on its way, is reserved, came back, and never left."""
+def _by_fate(refund: Refund, parts: list[RefundPart]) -> tuple[Decimal, ...]:
+    """How much of a refund arrived, is on its way, is reserved, came back, never left, and goes on as another."""
     ended = [part for part in parts if part.state in OVER]
+    carried_over = total_of(rest_of(part, refund) for part in ended)
     fates = (
         [part for part in parts if part.state == State.SUCCEEDED],
         [part for part in parts if part.state in ACCEPTED and part.state != State.SUCCEEDED],
         [part for part in parts if part.state in RESERVING],
-        [part for part in ended if part.accepted_at],
-        [part for part in ended if not part.accepted_at],
+        [part for part in ended if _had_left(part)],
+        [part for part in ended if not _had_left(part)],
     )
-    return tuple(sum((part.amount for part in fate), ZERO) for fate in fates)
+    arrived, on_its_way, reserved, ended_after, not_sent = (total_of(part.amount for part in fate) for fate in fates)
+    return arrived, on_its_way, reserved, ended_after - carried_over, not_sent, carried_over
+
+
+def _had_left(part: RefundPart) -> bool:
+    """Whether the books say that it left; credit from a note that was made by hand keeps no moment of its own."""
+    return part.accepted_at is not None or part.failure_reason == GAVE_WAY
 
 
 def _way(refund: Refund) -> str:

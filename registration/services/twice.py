@@ -69,6 +69,21 @@ def take_credit_back(item: OpenItem, *, staff_user: Any) -> OpenItem:
     return item
 
 
+def rest_of(part: RefundPart, refund: Refund) -> Decimal:
+    """What of a part that gave way stays credit: the sum of the refund of its own that it goes on as.
+
+    Args:
+        part: Of ``refund``.
+        refund: Reads its ``retries`` with their parts.
+    """
+    if part.failure_reason != GAVE_WAY:
+        return ZERO
+    # Any other refund that tries it again is over a credit of its own.
+    others = (other for retry in refund.retries.all() for other in retry.parts.all())
+    same = (part.payment_id, part.credit_id)
+    return sum((other.amount for other in others if (other.payment_id, other.credit_id) == same), ZERO)
+
+
 def _settle(item: OpenItem, order: Order, payment: Payment, snapshot: RefundSnapshot, staff_user: Any) -> None:
     order = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     list(order.payments.select_for_update(no_key=True).order_by("pk").values_list("pk"))

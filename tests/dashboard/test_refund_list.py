@@ -12,10 +12,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from registration.models import Conference, Order, Payment, Refund, RefundPart
+from registration.models import Conference, Order, Payment, Refund
 from registration.models.refund import State
 from registration.services.refund import RefundService
-from tests.cast import HTMX, make_order, make_staff, pay
+from tests.cast import HTMX, make_order, make_staff
 from tests.dashboard.reading import text_of
 
 if TYPE_CHECKING:
@@ -311,50 +311,3 @@ def test_support_sees_the_list_and_is_offered_no_file(sam_client: Client, order:
     assert refund.number in page
     assert reverse("refund_export") not in page
     assert sam_client.get(reverse("refund_export")).status_code == 403
-
-
-FATES = ("arrived", "on_its_way", "reserved", "came_back", "not_sent")
-
-
-def in_file(row: dict[str, str]) -> tuple[Decimal, ...]:
-    return tuple(Decimal(row[name]) for name in FATES)
-
-
-def test_the_file_says_what_became_of_each_part_and_adds_up_to_the_books(
-    grace_client: Client, conference: Conference, ada: Any, grace: Any
-) -> None:
-    order = make_order(conference, ada, paid="60.00")
-    pay(order, "40.00", method="MANUAL")
-    Order.objects.filter(pk=order.pk).update(total=Decimal("100.00"))
-    card, by_hand = order.payments.order_by("pk")
-    refund = Refund.objects.create(order=order, amount=Decimal("90.00"), currency="EUR", state=State.SUCCEEDED)
-    for payment, channel, amount, state, left in (
-        (card, "STRIPE", "10.00", State.SUCCEEDED, NOON),
-        (card, "STRIPE", "20.00", State.PENDING, NOON),
-        (card, "STRIPE", "5.00", State.REQUESTED, None),
-        (by_hand, "STRIPE", "30.00", State.FAILED, NOON),
-        (by_hand, "MANUAL", "25.00", State.CANCELED, None),
-    ):
-        facts = {"channel": channel, "amount": Decimal(amount), "state": state, "accepted_at": left}
-        RefundPart.objects.create(refund=refund, payment=payment, settled_at=left, **facts)
-    refund_of(make_order(conference, ada, paid="50.00"), "7.00")
-
-    credit, partly = rows_of(grace_client.get(reverse("refund_export")))
-    moved = list(csv.DictReader(StringIO(movements_of(grace_client))))
-
-    assert in_file(partly) == tuple(map(Decimal, ("10.00", "20.00", "5.00", "30.00", "25.00")))
-    assert in_file(credit) == tuple(map(Decimal, ("7.00", "0", "0", "0", "0")))
-    for row in (partly, credit):
-        assert sum(in_file(row)) == Decimal(row["amount"])
-    left = [in_file(row)[0] + in_file(row)[1] + in_file(row)[3] for row in (partly, credit)]
-    assert sum(left) == amounts(moved, "refund") + amounts(moved, "issued")
-    assert in_file(partly)[3] == amounts(moved, "came_back")
-
-
-def movements_of(client: Client) -> str:
-    response: Any = client.get(reverse("books_movements"), {"since": "", "until": ""})
-    return str(response.getvalue().decode("utf-8-sig"))
-
-
-def amounts(moved: list[dict[str, str]], what: str) -> Decimal:
-    return sum((Decimal(line["amount"]) for line in moved if line["what"] == what), Decimal(0))
