@@ -50,7 +50,7 @@ def apply_refund(conference: Conference, snapshot: RefundSnapshot) -> RefundPart
 
 def find_part(conference: Conference, snapshot: RefundSnapshot) -> RefundPart | None:
     """The part that a refund at Stripe belongs to."""
-    parts = RefundPart.objects.filter(refund__order__conference=conference)
+    parts = RefundPart.objects.filter(refund__order__conference=conference).select_related("payment")
     ours = parts.filter(uuid=key).first() if (key := uuid_or_none(snapshot.metadata.get("part", ""))) else None
     if ours is not None and stands_for(ours, snapshot):
         return ours
@@ -60,14 +60,30 @@ def find_part(conference: Conference, snapshot: RefundSnapshot) -> RefundPart | 
 def stands_for(part: RefundPart, snapshot: RefundSnapshot) -> bool:
     """Whether the part that a refund names is really its own.
 
-    Not when the part has another refund already or is over another sum, and not when it was ended without one: money
-    that moved after all must show in the books, and an ended part never comes back to life.
+    Only a part that goes through Stripe, from the same payment. Not when it has another refund already or is over
+    another sum, and not when it was ended without one: money that moved after all must show in the books, and an ended
+    part never comes back to life.
+
+    Args:
+        part: Reads its payment.
+        snapshot: Its metadata names the part; anybody at Stripe can copy that.
     """
+    if part.channel != RefundPart.Channel.STRIPE:
+        return False
     if part.stripe_refund_id:
         return part.stripe_refund_id == snapshot.id
-    if (part.amount, part.currency) != (snapshot.amount, snapshot.currency):
+    if (part.amount, part.currency) != (snapshot.amount, snapshot.currency) or not _is_of(part.payment, snapshot):
         return False
     return part.state not in OVER or state_of(snapshot) in OVER
+
+
+def _is_of(payment: Payment, snapshot: RefundSnapshot) -> bool:
+    """Whether a refund is of a payment, by the first name both have for it: an intent can have had several charges."""
+    names = (
+        (payment.stripe_payment_intent_id, snapshot.payment_intent_id),
+        (payment.stripe_charge_id, snapshot.charge_id),
+    )
+    return next((ours == theirs for ours, theirs in names if ours and theirs), True)
 
 
 def uuid_or_none(text: str) -> uuid.UUID | None:
