@@ -19,6 +19,8 @@ from registration.refund_words import check_count
 from registration.said import DISPUTE_REASONS, dispute_in_words
 from registration.sentences import cause_in_words
 from registration.services import surplus
+from registration.services.credit_notes import CALLED_OFF
+from registration.services.retries import is_needless
 from registration.services.settle import NOT_POSSIBLE
 
 Kind = OpenItem.Kind
@@ -76,11 +78,24 @@ def explanation(item: OpenItem) -> str:
         return comparison_words.told(facts.get("difference", ""), facts.get("ours", {}), facts.get("theirs", {}))
     if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == "taken_back":
         return _("%(amount)s of credit had been spent before it went back to the card as well.") % _values(item)
+    if _is_needless(item):
+        return _("%(amount)s need not be paid back by hand: the same money has gone back another way.") % _values(item)
+    if item.kind == Kind.CREDIT_SPENT and item.facts.get("why") == CALLED_OFF:
+        return _(
+            "A transfer was called off after %(amount)s of the credit that came with it had been spent."
+        ) % _values(item)
     if why := _why_not_sent(item):
         return _("A refund of %(amount)s was not sent. %(why)s") % {"amount": amount_of(item), "why": why}
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     what = str(pattern) % _values(item) if pattern else str(item.get_kind_display())
     return " ".join([what, *map(surplus.in_words, going_back(item))])
+
+
+def _is_needless(item: OpenItem) -> bool:
+    """Whether a transfer that waits must not be made any more."""
+    if item.kind != Kind.MANUAL_TRANSFER or item.resolved_at is not None or item.refund is None:
+        return False
+    return any(f"part:{part.pk}" == item.subject and is_needless(part) for part in item.refund.parts.all())
 
 
 def _why_not_sent(item: OpenItem) -> str:
@@ -113,6 +128,8 @@ def advice(item: OpenItem) -> str:
     """What somebody should do about it."""
     if item.order is not None and going_back(item) and not surplus.left_for(item, item.order):
         return _("It settles itself once the money went back. What comes to nothing is offered here again.")
+    if _is_needless(item):
+        return _("Do not make the transfer: call it off on the page of %(number)s.") % {"number": item.refund}
     if _why_not_sent(item):
         return _(
             "Look at the order first. Send it again only if the attendee is still owed it, or say why they are not."

@@ -15,6 +15,7 @@ from registration.models import Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.refund_ends import TELLS_TWO_ENDS, UNDONE, WITHDRAWN, ended_as, ended_label
 from registration.sentences import cause_in_words
+from registration.services.retries import is_needless
 
 Channel = RefundPart.Channel
 
@@ -118,6 +119,8 @@ def _who_has(part: RefundPart) -> str:
         return _("Paid back by hand.")
     if part.channel == Channel.MANUAL and part.state == State.REQUESTED:
         return _("The conference still has the money. Do not pay it yet: this can still be undone.")
+    if is_needless(part):
+        return _("The same money has gone back another way. Do not pay it: call the transfer off.")
     if part.state in TELLS_TWO_ENDS and (ended := ENDED_HERE.get(ended_as(part.refund))):
         return str(ended)
     if part.state == State.PENDING and part.pending_reason == "insufficient_funds":

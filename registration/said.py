@@ -40,6 +40,9 @@ SENTENCES = {
     "repeated_at_stripe": gettext_noop("Repeated at Stripe as %(number)s"),
     "repeats": gettext_noop("It is the repeat of %(number)s"),
     "paid_by_hand": gettext_noop("Paid by hand, reference %(reference)s"),
+    "paid_by_hand_anyway": gettext_noop(
+        "Paid by hand, reference %(reference)s, although the same money had gone back another way"
+    ),
     "paid_by_hand_as": gettext_noop("Paid by hand as %(number)s"),
     "agrees": gettext_noop("Stripe and the books agree again."),
     "came_back": gettext_noop("It came back at Stripe, so nothing went out twice."),
@@ -83,6 +86,7 @@ SENTENCES = {
     "also_at_stripe": gettext_noop("Refunded at Stripe as well, %(id)s"),
     "spent_also_at_stripe": gettext_noop("It had been spent. Refunded at Stripe as well, %(id)s"),
     "ended_also_at_stripe": gettext_noop("It had been spent or had ended. Refunded at Stripe as well, %(id)s"),
+    "called_off_of": gettext_noop("The transfer of %(number)s was called off"),
     "refund_failed": gettext_noop("%(number)s failed"),
     "hold_ran_out": gettext_noop("The hold ran out"),
     "after_end": gettext_noop("Paid after the order had ended"),

@@ -25,6 +25,7 @@ CAUSES = {
     "declined": gettext_lazy("the bank declined it"),
     "merchant_request": gettext_lazy("it was cancelled at our request"),
     "canceled": gettext_lazy("it was cancelled"),
+    "called_off": gettext_lazy("its transfer was called off"),
     "not_possible": gettext_lazy("it was not possible any more when its time had come"),
 }
 

@@ -6,6 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from registration.models import RefundPart
+from registration.services.retries import is_needless
+
+PAID_ANYWAY = _("It was paid already, before anybody saw that the money had gone back another way")
 
 
 class ManualForm(forms.Form):
@@ -23,3 +26,5 @@ class ManualForm(forms.Form):
         options["auto_id"] = f"id_part_{part.pk}_%s"
         super().__init__(*args, **options)
         self.part = part
+        if is_needless(part):
+            self.fields["paid_anyway"] = forms.BooleanField(required=False, label=PAID_ANYWAY)

@@ -9,12 +9,13 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import Model, OuterRef, QuerySet, Sum
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from registration.json_rows import JSONRows, keep, made_of, model_of, rows_of
 from registration.kept_query import NOW, WHICH, WHO, KeptQuery, KeptRows, columns_of
 from registration.models import (
     Credit,
+    CreditEntry,
     HistoryEntry,
     OpenItem,
     Order,
@@ -117,7 +118,10 @@ def _others() -> QuerySet[Order]:
 
 
 def _issued() -> QuerySet[Credit]:
-    return Credit.objects.filter(source_order=IN_ORDER).exclude(status=Credit.Status.PAID_OUT).order_by("-pk")
+    """Credits that were there to be spent; what only recorded a refund never was, also when it is void by now."""
+    recorded = CreditEntry.objects.filter(credit=OuterRef("pk"), kind=CreditEntry.Kind.PAID_OUT)
+    rows = Credit.objects.filter(source_order=IN_ORDER).exclude(status=Credit.Status.PAID_OUT)
+    return rows.exclude(Q(status=Credit.Status.VOIDED) & Exists(recorded)).order_by("-pk")
 
 
 def _spendable() -> QuerySet[Any, Any]:

@@ -59,7 +59,7 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "applied": ("gray", "check", _("Used")),
         "expired": ("outline", "clock", _("Expired")),
         "voided": ("outline", "no-symbol", _("Voided")),
-        "paid_out": ("gray", "arrow-uturn-left", _("Paid to the card")),
+        "paid_out": ("gray", "arrow-uturn-left", _("Paid back")),
     },
     "open_item": {
         "unconfirmed": ("amber", "question-mark-circle", _("Being verified")),

@@ -94,7 +94,7 @@ def _state_labels() -> dict[str, tuple[str, str]]:
         "used": (_("Used"), _("Used credits")),
         "expired": (_("Expired"), _("Expired credits")),
         "voided": (_("Voided"), _("Voided credits")),
-        "paid_out": (_("Paid to the card"), _("Notes of refunds paid to the card")),
+        "paid_out": (_("Paid back"), _("Notes of refunds that were paid back")),
     }
 
 

@@ -213,7 +213,7 @@ def manual_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     form = ManualForm(request.POST, part=part)
     if form.is_valid():
         try:
-            confirm_manual(part, reference=form.cleaned_data["reference"], staff_user=request.user)
+            confirm_manual(part, **form.cleaned_data, staff_user=request.user)
         except RefundError as error:
             form.add_error("reference", error.sentence)
         else:

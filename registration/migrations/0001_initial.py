@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('remaining_amount', registration.models.fields.OpeningBalanceField(decimal_places=2, editable=False, max_digits=12)),
                 ('currency', registration.models.fields.InheritedCurrencyField(blank=True, default='', max_length=3, source='conference')),
-                ('status', models.CharField(choices=[('AVAILABLE', 'Available'), ('APPLIED', 'Used'), ('EXPIRED', 'Expired'), ('VOIDED', 'Voided'), ('PAID_OUT', 'Paid to the card')], default='AVAILABLE', max_length=9)),
+                ('status', models.CharField(choices=[('AVAILABLE', 'Available'), ('APPLIED', 'Used'), ('EXPIRED', 'Expired'), ('VOIDED', 'Voided'), ('PAID_OUT', 'Paid back')], default='AVAILABLE', max_length=9)),
                 ('note', registration.models.fields.SaidField(blank=True, default='')),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('nonce', models.CharField(blank=True, max_length=64, null=True, unique=True)),
@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
             name='CreditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('ISSUED', 'Issued'), ('APPLIED', 'Applied'), ('RESTORED', 'Restored'), ('EXPIRED', 'Expired'), ('VOIDED', 'Voided'), ('RECALLED', 'Taken back'), ('ADJUSTED', 'Adjusted'), ('PAID_OUT', 'Paid to the card')], max_length=8)),
+                ('kind', models.CharField(choices=[('ISSUED', 'Issued'), ('APPLIED', 'Applied'), ('RESTORED', 'Restored'), ('EXPIRED', 'Expired'), ('VOIDED', 'Voided'), ('RECALLED', 'Taken back'), ('ADJUSTED', 'Adjusted'), ('PAID_OUT', 'Paid back')], max_length=8)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('reason', registration.models.fields.SaidField(blank=True, default='')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),

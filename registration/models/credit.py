@@ -42,7 +42,7 @@ class Credit(models.Model):
         APPLIED = "APPLIED", _("Used")
         EXPIRED = "EXPIRED", _("Expired")
         VOIDED = "VOIDED", _("Voided")
-        PAID_OUT = "PAID_OUT", _("Paid to the card")
+        PAID_OUT = "PAID_OUT", _("Paid back")
 
     class Kind(models.TextChoices):
         """Why it exists."""
@@ -132,7 +132,7 @@ class CreditEntry(models.Model):
         RECALLED = "RECALLED", _("Taken back")
         """The refund that it was issued for came back, because the card got the same money."""
         ADJUSTED = "ADJUSTED", _("Adjusted")
-        PAID_OUT = "PAID_OUT", _("Paid to the card")
+        PAID_OUT = "PAID_OUT", _("Paid back")
 
     # Its index is the one that also holds what is added up.
     credit = models.ForeignKey(Credit, on_delete=models.PROTECT, related_name="entries", db_index=False)

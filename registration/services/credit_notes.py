@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Refund, RefundPart
-from registration.models.refund import NOTED
+from registration.models.refund import NOTED, State
 from registration.money import ZERO
 from registration.said import Sentence, say
 from registration.services.history import record
@@ -18,6 +18,8 @@ from registration.services.open_items import open_item
 
 Channel = RefundPart.Channel
 Destination = Refund.Destination
+CALLED_OFF = "called_off"
+"""Why credit was withdrawn, or a failure opened again, when nothing failed: nobody made the transfer."""
 
 
 def new_expiry(conference: Conference) -> datetime | None:
@@ -46,7 +48,7 @@ def issue_credit_notes(order: Order, refund: Refund, decided: Sequence[RefundPar
         _note(order, refund, sent_back, Credit.Status.PAID_OUT, Credit.Kind.REFUND)
 
 
-def _sum(parts: Sequence[RefundPart], *channels: str) -> Decimal:
+def _sum(parts: Iterable[RefundPart], *channels: str) -> Decimal:
     return sum((part.amount for part in parts if part.channel in channels), ZERO)
 
 
@@ -129,11 +131,13 @@ def restore(
 def withdraw_credit_notes(order: Order, part: RefundPart) -> None:
     """A part failed after it was noted: take back what came with it, or open an item for what was spent."""
     refund = part.refund
-    still_out = refund.parts.filter(channel__in=[Channel.STRIPE, Channel.MANUAL], state__in=NOTED).exists()
+    still_out = _sum(refund.parts.filter(state__in=NOTED), Channel.STRIPE, Channel.MANUAL)
     for credit in refund.credits.select_for_update(no_key=True).order_by("pk"):
-        if credit.status == Credit.Status.PAID_OUT and not still_out:
+        if credit.status == Credit.Status.PAID_OUT:
             credit.status = Credit.Status.VOIDED
             credit.save(update_fields=["status", "updated_at"])
+            if still_out:  # A note never changes; another records what is left of it.
+                _note(order, refund, still_out, Credit.Status.PAID_OUT, credit.kind)
         elif credit.kind == Credit.Kind.GOODWILL:
             _withdraw_matching(order, part, credit)
 
@@ -148,7 +152,7 @@ def _withdraw_matching(order: Order, part: RefundPart, credit: Credit) -> None:
             kind=CreditEntry.Kind.VOIDED,
             amount=-taken,
             order=order,
-            reason=say("refund_failed", number=part.refund.number),
+            reason=say("called_off_of" if is_called_off(part) else "refund_failed", number=part.refund.number),
         )
         credit.refresh_from_db()
         credit.status = credit.status if credit.remaining_amount else Credit.Status.VOIDED
@@ -162,8 +166,14 @@ def _withdraw_matching(order: Order, part: RefundPart, credit: Credit) -> None:
             conference=order.conference,
             order=order,
             refund=part.refund,
-            facts={"amount": str(spent), "currency": credit.currency},
+            facts={"amount": str(spent), "currency": credit.currency}
+            | ({"why": CALLED_OFF} if is_called_off(part) else {}),
         )
+
+
+def is_called_off(part: RefundPart) -> bool:
+    """Whether it was a transfer that nobody made."""
+    return part.channel == Channel.MANUAL and part.state == State.CANCELED
 
 
 def used_of(credit: Credit) -> Decimal:

@@ -16,31 +16,38 @@ from registration.services.errors import RefundError
 from registration.services.history import record
 from registration.services.limits import one_at_a_time, why_above_limit
 from registration.services.open_items import close_items
-from registration.services.retries import check_retry, close_failures
+from registration.services.retries import check_retry, close_failures, is_needless
 from registration.services.settle import move_part, settle_order, settle_refund
 
 WAITING = (State.AWAITING_TRANSFER,)
 
 
 @transaction.atomic
-def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any) -> RefundPart:
+def confirm_manual(part: RefundPart, *, reference: str, staff_user: Any, paid_anyway: bool = False) -> RefundPart:
     """Record that a manual transfer was made.
 
     Args:
         part: A part that awaits its transfer; only its key is trusted.
         reference: What finds the transfer again at the bank.
         staff_user: Who made it.
+        paid_anyway: It was made before anybody saw that the same money had gone back another way.
 
     Raises:
-        RefundError: No reference, or nothing of this part waits for a transfer.
+        RefundError: No reference, nothing of this part waits for a transfer, or it tries a refund again whose money
+            reached the attendee meanwhile.
     """
     reference = reference.strip()
     if not reference:
         raise RefundError(_("Enter the reference of the transfer."))
+    Order.objects.select_for_update(of=("self",), no_key=True).get(refunds__parts=part.pk)
     fresh = RefundPart.objects.select_related("refund__order__conference").get(pk=part.pk)
-    facts = {"trace_reference": reference[:100]}
-    moved = move_part(fresh, State.SUCCEEDED, actor=staff_user, only_from=WAITING, **facts)
-    return _settled(fresh, moved, say("paid_by_hand", reference=reference[:200]), staff_user)
+    went_back = is_needless(fresh)
+    if went_back and not paid_anyway:
+        raise RefundError(_("The same money has gone back another way meanwhile. Call the transfer off."))
+    reference = reference[:100]
+    moved = move_part(fresh, State.SUCCEEDED, actor=staff_user, only_from=WAITING, trace_reference=reference)
+    said = say("paid_by_hand_anyway" if went_back else "paid_by_hand", reference=reference)
+    return _settled(fresh, moved, said, staff_user)
 
 
 @transaction.atomic

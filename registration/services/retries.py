@@ -84,6 +84,11 @@ def is_one_too_many(retry: Refund) -> bool:
     return _out_of(family) > _asked_of(family)
 
 
+def is_needless(part: RefundPart) -> bool:
+    """Whether a part awaits a transfer of what has reached the attendee another way meanwhile."""
+    return part.state == State.AWAITING_TRANSFER and is_one_too_many(part.refund)
+
+
 def family_of(refund: Refund) -> list[Refund]:
     """The first of those that tried the same money, and after it the others by key."""
     first = refund

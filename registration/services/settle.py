@@ -16,7 +16,13 @@ from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, NOTED, OVER, UNDECIDED, URGENCY, State
 from registration.money import ZERO
 from registration.said import Said, Sentence, say
-from registration.services.credit_notes import issue_credit_notes, return_to_credit, withdraw_credit_notes
+from registration.services.credit_notes import (
+    CALLED_OFF,
+    is_called_off,
+    issue_credit_notes,
+    return_to_credit,
+    withdraw_credit_notes,
+)
 from registration.services.event_queue import queue_what_had_no_room
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item
@@ -234,8 +240,13 @@ def _part_came_back(order: Order, part: RefundPart, *, was_noted: bool) -> None:
             order=order,
             refund=part.refund,
             payment=part.payment,
-            facts=part_facts(part) | {"cause": part.failure_reason or part.state},
+            facts=part_facts(part) | {"cause": _cause(part)},
         )
+
+
+def _cause(part: RefundPart) -> str:
+    """Why money is with us again, as ``cause_in_words`` knows it."""
+    return CALLED_OFF if is_called_off(part) else part.failure_reason or part.state
 
 
 def fail_unsent(order: Order, refund: Refund, why: Sentence) -> None:

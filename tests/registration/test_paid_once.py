@@ -216,11 +216,8 @@ def never_received(order: Order) -> Refund:
 def turn_up(sandbox: "SandboxServer", failed: Refund) -> Refund:
     """The refund that was given up is at Stripe after all."""
     part = failed.parts.get()
-    made = stripe_post(
-        sandbox,
-        "refunds",
-        f"payment_intent={part.payment.stripe_payment_intent_id}&amount=6000&metadata[part]={part.uuid}",
-    )
+    form = f"payment_intent={part.payment.stripe_payment_intent_id}&amount={int(part.amount * 100)}"
+    made = stripe_post(sandbox, "refunds", f"{form}&metadata[part]={part.uuid}")
     conference = Conference.objects.get()
     found = apply_refund(conference, gateway_for(conference).fetch_refund(made["id"]))
     assert found is not None

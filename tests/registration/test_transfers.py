@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
+from registration.attention import advice, explanation
 from registration.books import Account, movements_of
 from registration.models import Conference, Credit, OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import State
 from registration.refund_ends import UNDONE, ended_as, that_ended
-from registration.refund_words import steps
+from registration.refund_words import holder, steps
 from registration.sentences import sentence
 from registration.services.errors import RefundError, RefundHeld
 from registration.services.manual import call_off_transfer, confirm_manual
 from registration.services.refund import RefundService
+from registration.services.settle import move_part
 from registration.services.undo import undo_refund
 from registration.trial_balance import trial_balance
 from tests.registration.books import assert_books_agree, make_conference, make_order, make_user
 from tests.registration.desk import add_card_payment, at_once
+from tests.registration.test_paid_once import refund, turn_up
 
 if TYPE_CHECKING:
     from stripe_sandbox.server import SandboxServer
@@ -152,6 +155,85 @@ def test_the_gift_beside_a_transfer_goes_with_it(sandbox: "SandboxServer", order
 
     gift.refresh_from_db()
     assert gift.remaining_amount == 20
+    assert_books_agree()
+
+
+def test_a_gift_that_was_spent_when_the_transfer_was_called_off(
+    sandbox: "SandboxServer", order: Order, grace: Any
+) -> None:
+    also_by_card(sandbox, order, "20.00")
+    part = decide(order, "70.00", Refund.Destination.CARD_AND_CREDIT)
+    gift = Credit.objects.get(kind=Credit.Kind.GOODWILL)
+    RefundService.apply_credit_as_refund(gift, make_order(order.conference, "60.00"))
+
+    call_off_transfer(part, staff_user=grace)
+
+    said = explanation(OpenItem.objects.unresolved().get())
+    assert said == "A transfer was called off after $40.00 of the credit that came with it had been spent."
+    assert str(gift.entries.order_by("pk").last().reason) == f"The transfer of {part.refund.number} was called off"
+    assert_books_agree()
+
+
+def test_the_note_of_a_split_says_what_is_left_of_it(sandbox: "SandboxServer", order: Order, grace: Any) -> None:
+    also_by_card(sandbox, order, "20.00")
+    call_off_transfer(decide(order, "70.00"), staff_user=grace)
+    assert_books_agree()
+
+    RefundService.create_refund(order, amount=Decimal("50.00"), destination=CARD)
+    confirm_manual(RefundPart.objects.get(state=State.AWAITING_TRANSFER), reference="SEPA 18", staff_user=grace)
+
+    order.refresh_from_db()
+    notes = Credit.objects.filter(status=Credit.Status.PAID_OUT).order_by("amount").values_list("amount", flat=True)
+    assert list(notes) == [Decimal(20), Decimal(50)]
+    assert order.refunded_amount == 70
+    assert_books_agree()
+
+
+@pytest.fixture
+def never_received(sandbox: "SandboxServer", order: Order, monkeypatch: pytest.MonkeyPatch) -> Refund:
+    """Ended as never received by Stripe, which has it after all."""
+    also_by_card(sandbox, order, "20.00")
+    with monkeypatch.context() as patch:
+        patch.setattr("registration.services.refund.send_part", lambda part: part)
+        unsent = refund(order, "20.00")
+    unsent.parts.update(sent_at=timezone.now())
+    move_part(unsent.parts.get(), State.FAILED)
+    return Refund.objects.get(pk=unsent.pk)
+
+
+def test_what_went_back_another_way_is_not_transferred_as_well(
+    sandbox: "SandboxServer", order: Order, never_received: Refund, grace: Any
+) -> None:
+    by_bank = order.payments.get(method=Payment.Method.MANUAL)
+    retry = refund(order, "20.00", retry_of=never_received, payment=by_bank)
+    part = retry.parts.get()
+    turn_up(sandbox, never_received)
+    item = OpenItem.objects.unresolved().get(kind=OpenItem.Kind.MANUAL_TRANSFER)
+    assert explanation(item).startswith("$20.00 need not be paid back by hand")
+    assert advice(item) == f"Do not make the transfer: call it off on the page of {retry.number}."
+    assert "Do not pay it" in holder(part)
+
+    with pytest.raises(RefundError, match="gone back another way"):
+        confirm_manual(part, reference="SEPA 19", staff_user=grace)
+
+    order.refresh_from_db()
+    assert (order.refunded_amount, order.reserved_amount) == (Decimal(20), Decimal(20))
+
+
+def test_what_was_transferred_before_anybody_saw_that_it_need_not_be(
+    sandbox: "SandboxServer", order: Order, never_received: Refund, grace: Any
+) -> None:
+    part = refund(
+        order, "20.00", retry_of=never_received, payment=order.payments.get(method=Payment.Method.MANUAL)
+    ).parts.get()
+    turn_up(sandbox, never_received)
+
+    confirm_manual(part, reference="SEPA 19", staff_user=grace, paid_anyway=True)
+
+    item = OpenItem.objects.get(kind=OpenItem.Kind.MANUAL_TRANSFER)
+    assert "although the same money had gone back another way" in str(item.resolution)
+    order.refresh_from_db()
+    assert order.refunded_amount == 40
     assert_books_agree()
 
 

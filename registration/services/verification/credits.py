@@ -27,7 +27,12 @@ EMPTIED_BY = {
 
 
 class CreditRow(NamedTuple):
-    """What is read of a credit; ``still_out`` says whether money of its refund left the house and stayed away."""
+    """What is read of a credit.
+
+    Attributes:
+        still_out: Whether money of its refund left the house, or is to, and stayed away.
+        is_replaced: Whether a later note records what is left of the same refund.
+    """
 
     pk: int
     status: str
@@ -39,6 +44,7 @@ class CreditRow(NamedTuple):
     refund_order_id: int | None
     source_order_id: int | None
     still_out: bool
+    is_replaced: bool
 
     @property
     def number(self) -> str:
@@ -83,8 +89,10 @@ def _credits(keys: Keys) -> Iterator[tuple[Any, ...]]:
         channel__in=[RefundPart.Channel.STRIPE, RefundPart.Channel.MANUAL],
         state__in=NOTED,
     )
-    rows = Credit.objects.filter(**between("pk", keys)).order_by("pk").annotate(still_out=Exists(moved))
-    return iter(rows.values_list(*columns, *links, "still_out"))
+    later = Credit.objects.filter(refund=OuterRef("refund"), pk__gt=OuterRef("pk"), status=Credit.Status.PAID_OUT)
+    rows = Credit.objects.filter(**between("pk", keys)).order_by("pk")
+    rows = rows.annotate(still_out=Exists(moved), is_replaced=Exists(later))
+    return iter(rows.values_list(*columns, *links, "still_out", "is_replaced"))
 
 
 def _entries(keys: Keys) -> Iterator[tuple[Any, ...]]:
@@ -124,7 +132,7 @@ def _balance(credit: CreditRow, entries: list[EntryRow]) -> Iterator[str]:
     elif total == 0 and entries and entries[-1].kind not in EMPTIED_BY.get(Credit.Status(credit.status), set()):
         yield f"is {credit.status}, its last entry {entries[-1].kind}"
     elif entries and entries[-1].kind == Kind.PAID_OUT and credit.refund_order_id is not None:
-        status = Credit.Status.PAID_OUT if credit.still_out else Credit.Status.VOIDED
+        status = Credit.Status.PAID_OUT if credit.still_out and not credit.is_replaced else Credit.Status.VOIDED
         if credit.status != status:
             yield f"is {credit.status}, its refund says {status}"
 
