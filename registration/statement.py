@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, reduce
-from itertools import chain
-from operator import or_
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -21,14 +19,8 @@ from registration.json_rows import JSONRows, moment_of, rows_of
 from registration.kept_query import NOW, WHERE, WHO, KeptQuery, KeptRows
 from registration.models import Conference, Credit, CreditEntry, Order
 from registration.money import ZERO, quantize_money
-from registration.order_search import search
-from registration.search import BETWEEN_WORDS, MAX_WORDS, spellings
-from registration.search import words as words_of
 from registration.services.planner import plan_credit
 
-FEWEST_LETTERS = 2
-ORDERS_EACH = 4
-"""How many orders per person are looked at, so that one person's many do not hide the others."""
 LISTED_STATES = ("available", "expiring", "used", "expired", "voided", "paid_out")
 SOON = timedelta(days=30)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -146,55 +138,6 @@ def _known_at(conference: Any) -> QuerySet[Any]:
         Exists(Order.objects.filter(user=OuterRef("pk"), conference=conference))
         | Exists(Credit.objects.filter(user=OuterRef("pk"), conference=conference))
     )
-
-
-def find_attendees(conference: Conference, text: str, limit: int) -> list[tuple[Any, Decimal]]:
-    """Attendees whose name or email has words that begin like those of ``text``; at least two letters.
-
-    Returns:
-        Each with what they can spend now: those who are called so first, by their surname before their first name, then
-        who holds credit, then by name. Where more are found than are looked at, holders among the others are not known
-        of.
-    """
-    parts = BETWEEN_WORDS.split(text.replace("\0", " "))
-    asked = [(part, *chain(*spellings(part))) for part in parts if part][:MAX_WORDS]
-    if sum(len(part) for part, *_spelled in asked) < FEWEST_LETTERS:
-        return []
-    # What many have in common, as a mail domain, must not hide the few who are called so.
-    found = set(_named(conference, asked, by_surname=True)[:limit])
-    words = " ".join(part for part, *_spelled in asked)
-    orders = Order.objects.filter(search(conference, words).condition, conference=conference)
-    found |= set(orders.order_by().values_list("user_id", flat=True)[: limit * ORDERS_EACH])
-    # Bills may name a company, and whoever only holds a credit has none: then accounts are asked.
-    if len(found) < limit:
-        found |= set(_named(conference, asked)[:limit])
-    people = list(_users().filter(pk__in=found))
-    held = available_to(people, conference) if people else {}
-    people.sort(key=lambda user: (_called(user, asked), user.pk not in held, user.get_full_name().casefold(), user.pk))
-    return [(user, held.get(user.pk, ZERO)) for user in people[:limit]]
-
-
-def _called(user: Any, asked: Iterable[tuple[str, ...]]) -> int:
-    """How somebody is called what was asked for: 0 by their surname, 1 by another name, 2 not at all."""
-    wanted = tuple(word for _part, *spelled in asked for word in spelled)
-    names = (user.last_name, user.first_name)
-    return next((rank for rank, name in enumerate(names) if any(w.startswith(wanted) for w in words_of(name))), 2)
-
-
-def _named(conference: Conference, asked: list[tuple[str, ...]], *, by_surname: bool = False) -> QuerySet[Any, Any]:
-    """Keys of attendees with a first name, last name or email that begins with each word; indexes find them."""
-    named, surnames = attendees_of(conference), Q()
-    for spelled in asked:
-        surname = _begins("last_name", spelled)
-        named = named.filter(surname | _begins("first_name", spelled) | _begins("email", spelled))
-        surnames |= surname
-    named = named.filter(surnames) if by_surname else named
-    return named.order_by().values_list("pk", flat=True)
-
-
-def _begins(column: str, spelled: Iterable[str]) -> Q:
-    """A name as it was typed, as it is folded, and however else it may be written."""
-    return reduce(or_, (Q(**{f"{column}__istartswith": word}) for word in dict.fromkeys(spelled)))
 
 
 def _users() -> QuerySet[Any]:

@@ -18,9 +18,10 @@ from dashboard.lists.export import csv_file, ledger_csv, ledger_file_name
 from dashboard.live import LivePage
 from dashboard.templatetags.desk import person
 from dashboard.waiting import waiting_at
+from registration.attendee_search import find_attendees
 from registration.models import Conference
 from registration.money import format_money
-from registration.statement import attendee_at, find_attendees
+from registration.statement import attendee_at
 
 MOST_OPTIONS = 8
 

@@ -8,12 +8,13 @@ import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from registration.attendee_search import find_attendees
 from registration.credit_ledger import movements
 from registration.models import Conference, Credit, Order
 from registration.services.credit import CreditService
 from registration.services.credit_payment import release_order
 from registration.services.refund import RefundService
-from registration.statement import find_attendees, held_by, in_state, payable_orders, plan_of
+from registration.statement import held_by, in_state, payable_orders, plan_of
 from tests.cast import make_credit, make_order, make_user
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,30 @@ def test_who_holds_credit_comes_first_and_is_not_cut_off(conference: Conference,
     make_credit(conference, spent, "30.00", expires_at=timezone.now() - timedelta(minutes=1))
 
     assert find_attendees(conference, "lovelace", 2) == [(holder, Decimal("30.00")), (spent, Decimal("0.00"))]
+
+
+@pytest.mark.parametrize(("first", "last"), [("anneliese", "Lovelace"), ("ada", "Anneliese")])
+def test_of_a_name_that_many_have_holders_are_shown(conference: Conference, first: str, last: str) -> None:
+    people = [make_user(f"{first}{number}", last, first_name=first.title()) for number in range(60)]
+    for person in people:
+        make_order(conference, person, paid="10.00")
+    holders = people[-5:]
+    for person in holders:
+        make_credit(conference, person, "30.00")
+
+    shown = find_attendees(conference, "anneliese", 8)
+
+    assert sorted(user.pk for user, held in shown[:5] if held) == [user.pk for user in holders]
+    assert len(shown) == 8
+
+
+def test_a_holder_is_found_by_the_company_on_a_bill_that_many_share(conference: Conference) -> None:
+    people = [make_user(f"ada{number}", "Lovelace") for number in range(40)]
+    for person in people:
+        make_order(conference, person, paid="10.00", billing_name="Analytical Ltd")
+    make_credit(conference, people[-1], "30.00")
+
+    assert find_attendees(conference, "analytical", 3)[0] == (people[-1], Decimal("30.00"))
 
 
 def test_who_is_called_so_comes_before_who_has_it_in_the_mail_domain(conference: Conference, ada: Any) -> None:
