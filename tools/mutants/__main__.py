@@ -14,7 +14,8 @@ from tools.mutants.operators import Mutant, mutants_of
 from tools.mutants.warm import KILLED, ROOT, SURVIVED, TIMEOUT, UNTESTED, Warm
 
 MODULES = (
-    "registration/services/*.py registration/money.py registration/stripe_gateway.py registration/stripe_snapshots.py"
+    "registration/services/**/*.py registration/money.py"
+    " registration/stripe_gateway.py registration/stripe_snapshots.py"
 )
 TESTS = os.environ.get("TESTS") or "tests/registration tests/dashboard"
 SLOW = "tests/registration/test_promise_stateful.py"
