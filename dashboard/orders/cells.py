@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from dashboard.addresses import order_address
 from dashboard.names import attendee_email, attendee_name
-from dashboard.orders.facts import Action, bar_of, second_line, settled_amount, useful_action
+from dashboard.orders.facts import Action, bar_of, second_line, useful_action
+from dashboard.orders.under_way import settled_amount
 from dashboard.templatetags.desk import Ages, look_of
 from dashboard.templatetags.icons import icon
 from registration.models import Order
@@ -140,6 +141,6 @@ def _badge(status: str, _language: str | None) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _bar(left: int, moving: int, proposed: int) -> str:
-    widths = {"left": left, "moving": moving, "proposed": proposed, "decided": left + moving}
+def _bar(left: int, moving: int, waiting: int) -> str:
+    widths = {"left": left, "moving": moving, "waiting": waiting, "not_waiting": left + moving}
     return render_to_string("includes/_money_bar.html", widths).strip()

@@ -13,11 +13,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from dashboard.addresses import order_address
+from dashboard.orders.under_way import (
+    about_to_be_words,
+    moving_amount,
+    parts_of,
+    proposed_amount,
+    transfer_amount,
+    unconfirmed_amount,
+    waiting_amount,
+)
 from dashboard.refunds.held import seconds_left
 from registration.json_rows import fetched
 from registration.models import OpenItem, Order, Refund, RefundPart
-from registration.models.refund import ACCEPTED, RESERVING, State
-from registration.money import ZERO, format_amount
+from registration.money import format_amount
 from registration.refund_words import check_count
 from registration.services.approval import APPROVE
 from registration.services.planner import is_complimentary
@@ -25,7 +33,6 @@ from registration.services.planner import is_complimentary
 BAR_WIDTH = 100
 SPLIT_WIDTH = 1000
 SPLIT_GAP = 3
-UNDER_WAY = tuple(state for state in (*RESERVING, *ACCEPTED) if state not in (State.UNCONFIRMED, State.SUCCEEDED))
 
 
 @dataclass(frozen=True)
@@ -122,52 +129,14 @@ def open_items(order: Order) -> list[OpenItem]:
     return [item for item in fetched(order, "open_items") if item.resolved_at is None]
 
 
-def moving_parts(order: Order) -> list[RefundPart]:
-    """Movements whose outcome is still awaited."""
-    return [
-        part for refund in fetched(order, "refunds") for part in fetched(refund, "parts") if part.state in UNDER_WAY
-    ]
-
-
-def moving_amount(order: Order) -> Decimal:
-    """What is proposed, decided or at Stripe but has not arrived, in the order's currency."""
-    return _total(part.amount for part in moving_parts(order)) + unconfirmed_amount(order)
-
-
-def settled_amount(order: Order) -> Decimal:
-    """What went back and is not on its way any more, in the order's currency."""
-    at_stripe = _total(part.amount for part in moving_parts(order) if part.state in ACCEPTED)
-    settled: Decimal = order.refunded_amount - at_stripe
-    return max(settled, ZERO)
-
-
-def unconfirmed_amount(order: Order) -> Decimal:
-    """What may or may not have gone out, in the order's currency."""
-    return _in_state(order, Refund.State.UNCONFIRMED)
-
-
-def proposed_amount(order: Order) -> Decimal:
-    """What is reserved until a second person decides, in the order's currency; nothing of it is on its way."""
-    return _in_state(order, Refund.State.AWAITING_APPROVAL)
-
-
-def _in_state(order: Order, state: str) -> Decimal:
-    return _total(part.amount for part in _parts(order) if part.state == state)
-
-
-def _parts(order: Order) -> list[RefundPart]:
-    """All movements of all its refunds."""
-    return [part for refund in fetched(order, "refunds") for part in fetched(refund, "parts")]
-
-
 def bar_of(order: Order) -> dict[str, int]:
-    """Widths of the slim bar: the shares of what was paid, in percent, that are left, on their way and proposed."""
+    """Widths of the slim bar: the shares of what was paid, in percent, that are left, on their way and waiting."""
     if order.paid_amount <= 0:
         return {}
     left = _width(order.refundable_amount, order.paid_amount, BAR_WIDTH)
-    proposed = proposed_amount(order)
-    moving = _width(moving_amount(order) - proposed, order.paid_amount, BAR_WIDTH - left)
-    return {"left": left, "moving": moving, "proposed": _width(proposed, order.paid_amount, BAR_WIDTH - left - moving)}
+    moving = _width(moving_amount(order), order.paid_amount, BAR_WIDTH - left)
+    waiting = _width(waiting_amount(order), order.paid_amount, BAR_WIDTH - left - moving)
+    return {"left": left, "moving": moving, "waiting": waiting}
 
 
 def split_parts(parts: Iterable[tuple[str, str, Decimal, str]], total: Decimal) -> list[dict[str, Any]]:
@@ -199,14 +168,16 @@ def _of_attention(order: Order) -> SecondLine | None:
         return SecondLine(_("%(amount)s being verified, %(checks)s") % values, "wait")
     if (proposed := proposed_amount(order)) > 0:
         return SecondLine(_("%(amount)s waits for approval") % {"amount": _plain(proposed, order)}, "wait")
-    told = [item for item in items if item.kind != OpenItem.Kind.DISPUTED]
+    told = [item for item in items if item.kind not in (OpenItem.Kind.DISPUTED, OpenItem.Kind.MANUAL_TRANSFER)]
+    if not told and (to_transfer := transfer_amount(order)) > 0:
+        return SecondLine(_("%(amount)s to be transferred") % {"amount": _plain(to_transfer, order)}, "wait")
     return SecondLine(str(told[0].get_kind_display()), "wait") if told else None
 
 
 def _checks(order: Order) -> str:
     """How often Stripe was asked about the part that was asked about most."""
     return check_count(
-        max((p for p in _parts(order) if p.state == Refund.State.UNCONFIRMED), key=lambda part: part.checks)
+        max((p for p in parts_of(order) if p.state == Refund.State.UNCONFIRMED), key=lambda part: part.checks)
     )
 
 
@@ -218,18 +189,9 @@ def _failed(refund: Refund | None) -> str:
 
 def _of_moving(order: Order) -> SecondLine | None:
     if held := _held_refund(order):
-        return SecondLine(_about_to_be(held) % {"amount": format_amount(held.amount, held.currency)})
-    amount = _total(part.amount for part in moving_parts(order))
+        return SecondLine(about_to_be_words(held) % {"amount": format_amount(held.amount, held.currency)})
+    amount = moving_amount(order)
     return SecondLine(_("%(amount)s on its way") % {"amount": _plain(amount, order)}) if amount > 0 else None
-
-
-def _about_to_be(held: Refund) -> str:
-    """What happens to a refund when its seconds are over: only Stripe is sent anything."""
-    channels = {part.channel for part in fetched(held, "parts")}
-    if not channels or RefundPart.Channel.STRIPE in channels:
-        return _("%(amount)s about to be sent")
-    by_hand = RefundPart.Channel.MANUAL in channels
-    return _("%(amount)s about to be recorded") if by_hand else _("%(amount)s about to be given as credit")
 
 
 def _of_blocked(order: Order, reason: str) -> SecondLine | None:
@@ -243,7 +205,7 @@ def _of_quiet(order: Order) -> SecondLine | None:
         return SecondLine(". ".join([*_still_due(order), *held])) if held or order.paid_amount else None
     if is_complimentary(order):
         return SecondLine(_("Free of charge"))
-    parts = _parts(order)
+    parts = parts_of(order)
     if order.status == Order.Status.REFUNDED and parts and _all_credit(parts):
         return SecondLine(_("Paid out as credit"))
     return None
@@ -278,7 +240,3 @@ def _all_credit(parts: Sequence[RefundPart]) -> bool:
 
 def _plain(amount: Decimal, order: Order) -> str:
     return format_amount(amount, order.currency)
-
-
-def _total(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, ZERO)

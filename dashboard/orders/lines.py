@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from dashboard.orders.under_way import AT_STRIPE, about_to_be_words
 from registration.models import Order, OrderLineItem, Refund
 from registration.models.refund import ACCEPTED, RESERVING, State
 from registration.money import ZERO, format_amount, format_money
@@ -15,7 +16,7 @@ from registration.services.lines import TAKEN, line_amounts_in
 from registration.services.planner import is_complimentary
 
 PROPOSED = (State.AWAITING_APPROVAL,)
-MOVING = (*set(RESERVING) - {*PROPOSED}, State.PENDING, State.REQUIRES_ACTION)
+TO_TRANSFER = (State.AWAITING_TRANSFER,)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class LineEntry:
     how_many: str
     """How many went back of a line that holds several; empty where the amount is no number of them."""
     under_way: tuple[str, ...]
-    """What of it is on its way and what is proposed, in words."""
+    """What of it is on its way and what waits for something else, in words."""
     left: str
     has_refunded: bool
     has_left: bool
@@ -42,7 +43,7 @@ class LineEntry:
 def line_entries(order: Order, items: Iterable[OrderLineItem]) -> list[LineEntry]:
     """The line items. Reads what was fetched with the order."""
     taken = line_amounts_in(order, TAKEN)
-    gone, moving, proposed = (line_amounts_in(order, states) for states in ((State.SUCCEEDED,), MOVING, PROPOSED))
+    gone, under_way = line_amounts_in(order, (State.SUCCEEDED,)), _under_way(order)
     return [
         _line(
             order,
@@ -50,7 +51,7 @@ def line_entries(order: Order, items: Iterable[OrderLineItem]) -> list[LineEntry
             gone[item.pk],
             taken[item.pk],
             _how_many(order, item, gone[item.pk]),
-            _under_way(item, moving, proposed),
+            _said_of(item, under_way),
         )
         for item in items
     ]
@@ -125,9 +126,27 @@ def _at_most(order: Order) -> Decimal:
     return ZERO if order.status == Order.Status.PENDING else Decimal(order.refundable_amount)
 
 
-def _under_way(item: OrderLineItem, moving: Mapping[int, Decimal], proposed: Mapping[int, Decimal]) -> tuple[str, ...]:
-    said = ((moving[item.pk], _("%(amount)s on its way")), (proposed[item.pk], _("%(amount)s proposed")))
-    return tuple(words % {"amount": format_money(amount, item.order.currency)} for amount, words in said if amount)
+def _under_way(order: Order) -> list[tuple[str, Mapping[int, Decimal]]]:
+    """What is not there yet, in words, and how much of each line that is, by the line's key."""
+    held = [refund for refund in order.refunds.all() if refund.is_held]
+    moving = dict(line_amounts_in(order, AT_STRIPE))
+    about_to_be: list[tuple[str, Mapping[int, Decimal]]] = []
+    for refund in held:
+        # All of it is requested, and nothing of it has gone anywhere.
+        amounts = {line.line_item_id: line.amount for line in refund.lines.all()}
+        about_to_be.append((about_to_be_words(refund), amounts))
+        moving |= {key: moving[key] - amount for key, amount in amounts.items()}
+    return [
+        (_("%(amount)s on its way"), moving),
+        *about_to_be,
+        (_("%(amount)s to be transferred"), line_amounts_in(order, TO_TRANSFER)),
+        (_("%(amount)s proposed"), line_amounts_in(order, PROPOSED)),
+    ]
+
+
+def _said_of(item: OrderLineItem, under_way: Iterable[tuple[str, Mapping[int, Decimal]]]) -> tuple[str, ...]:
+    found = ((words, amounts.get(item.pk)) for words, amounts in under_way)
+    return tuple(words % {"amount": format_money(amount, item.order.currency)} for words, amount in found if amount)
 
 
 def _why_nothing(order: Order, item: OrderLineItem, gone: Decimal) -> str:

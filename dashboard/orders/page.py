@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from dashboard.names import attendee_email, attendee_name
 from dashboard.orders.callouts import Callouts, callouts_of
-from dashboard.orders.facts import Action, moving_amount, proposed_amount, settled_amount, split_parts, useful_action
+from dashboard.orders.facts import Action, split_parts, useful_action
 from dashboard.orders.lines import LineEntry, beside_the_lines, line_entries, without_lines
 from dashboard.orders.payments import PaymentEntry, payment_entries
 from dashboard.orders.record import HISTORY_PAGE, history_of, read_whole
 from dashboard.orders.refunds import RefundEntry, refund_entries
+from dashboard.orders.under_way import settled_amount, stages
 from dashboard.templatetags.desk import moment, person
 from registration.books import balances, gone_from, movements_of, paid_in
 from registration.models import HistoryEntry, Order, Payment
@@ -92,16 +93,14 @@ class OrderPage:
 
     @property
     def strip(self) -> list[tuple[str, str]]:
-        """The account: what was paid is what went back, is proposed, is on its way and is left."""
+        """The account: what was paid is what went back, waits, is on its way and is left."""
         order = self.order
-        proposed = proposed_amount(order)
         return [
             (_("Total"), self._money(order.total)),
             (_("Paid"), self.paid),
             *([(_("Still due"), self._money(order.due_amount))] if order.status == Order.Status.PENDING else []),
             (_("Refunded"), self._money(self.arrived_back)),
-            *([(_("Proposed"), self._money(proposed))] if proposed else []),
-            (_("On its way"), self._money(moving_amount(order) - proposed)),
+            *((stage.label, self._money(stage.amount)) for stage in stages(order)),
         ]
 
     @property
@@ -134,11 +133,10 @@ class OrderPage:
     @property
     def split(self) -> list[dict[str, Any]]:
         """The same account as a bar."""
-        order, proposed = self.order, proposed_amount(self.order)
+        order = self.order
         parts = [
             ("refunded", _("Refunded"), self.arrived_back),
-            *([("amber", _("Proposed"), proposed)] if proposed else []),
-            ("moving", _("On its way"), moving_amount(order) - proposed),
+            *((stage.tone, stage.label, stage.amount) for stage in stages(order)),
             ("left", self.left_label, order.refundable_amount),
         ]
         with_words = ((tone, label, amount, self._money(amount)) for tone, label, amount in parts)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -309,6 +311,53 @@ def test_what_is_proposed_is_not_on_its_way(grace_client: Client, order: Order) 
 
     assert dict(page.strip) | {"Proposed": "€30.00", "On its way": "€10.00"} == dict(page.strip)
     assert {part["label"]: part["amount"] for part in page.split}["Proposed"] == "€30.00"
+
+
+def waits_in_every_way(order: Order) -> list[Refund]:
+    """Four refunds of 10.00 to 13.00: at Stripe, still to be undone, to be transferred, proposed."""
+    held = make_refund(order, "11.00", Refund.State.REQUESTED, hold_until=timezone.now() + timedelta(seconds=8))
+    by_hand = make_refund(order, "12.00", Refund.State.AWAITING_TRANSFER)
+    by_hand.parts.update(channel="MANUAL")
+    proposed = make_refund(order, "13.00", Refund.State.AWAITING_APPROVAL)
+    return [make_refund(order, "10.00", Refund.State.PENDING), held, by_hand, proposed]
+
+
+def test_only_what_stripe_has_is_on_its_way(grace_client: Client, order: Order) -> None:
+    waits_in_every_way(order)
+
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+
+    waiting = [("Proposed", "€13.00"), ("About to be sent", "€11.00"), ("To pay back by hand", "€12.00")]
+    assert page.strip[-4:] == [*waiting, ("On its way", "€10.00")]
+    tones = {part["label"]: (part["tone"], part["amount"]) for part in page.split}
+    assert {label: tones[label] for label, _amount in waiting} == {label: ("amber", each) for label, each in waiting}
+    assert tones["On its way"] == ("moving", "€10.00")
+
+
+def test_a_transfer_nobody_made_leaves_nothing_on_its_way(grace_client: Client, order: Order) -> None:
+    make_refund(order, "12.00", Refund.State.AWAITING_TRANSFER).parts.update(channel="MANUAL")
+
+    assert "On its way" not in page_of(grace_client, order)
+
+
+def test_a_held_transfer_is_about_to_be_recorded(grace_client: Client, order: Order) -> None:
+    held = make_refund(order, "12.00", Refund.State.REQUESTED, hold_until=timezone.now() + timedelta(seconds=8))
+    held.parts.update(channel="MANUAL")
+
+    page = grace_client.get(reverse("order_detail", args=[order.reference])).context["page"]
+
+    assert page.strip[-1] == ("About to be recorded", "€12.00")
+
+
+def test_a_line_says_of_each_way_it_waits(order: Order) -> None:
+    (item,) = order.line_items.all()
+    for refund in waits_in_every_way(order):
+        RefundLine.objects.create(refund=refund, line_item=item, amount=refund.amount)
+
+    (line,) = line_entries(order, [item])
+
+    sent = ("€10.00 on its way", "€11.00 about to be sent")
+    assert line.under_way == (*sent, "€12.00 to be transferred", "€13.00 proposed")
 
 
 def test_a_line_tells_apart_what_is_proposed_and_what_is_on_its_way(order: Order) -> None:

@@ -105,6 +105,13 @@ def test_what_went_back_by_itself_names_who_sent_it_back(
     assert ": It went back." in told
 
 
+def test_a_transfer_that_nobody_made_is_not_on_its_way(grace_client: Client, by_terminal: Order) -> None:
+    told = text_of(grace_client.post(refund_url(by_terminal), filled(by_terminal), headers=HTMX))
+
+    assert "12.50 to be transferred" in told
+    assert "on its way" not in told
+
+
 def test_a_transfer_by_hand_is_recorded_and_not_sent(grace_client: Client, by_terminal: Order) -> None:
     Conference.objects.update(undo_seconds=8)
 
