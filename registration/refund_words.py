@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy
 
 from registration.models import Refund, RefundPart
 from registration.models.refund import OVER, State
+from registration.money import format_money
 from registration.refund_ends import TELLS_TWO_ENDS, UNDONE, WITHDRAWN, ended_as, ended_label
 from registration.sentences import cause_in_words
-from registration.services.retries import is_needless
+from registration.services.retries import GAVE_WAY, is_needless, left_to_try, taken_on
 
 Channel = RefundPart.Channel
 
@@ -81,6 +82,34 @@ def came_back(refund: Refund) -> bool:
     return refund.state == State.FAILED and any(part.accepted_at for part in refund.parts.all())
 
 
+@dataclass(frozen=True)
+class TakenOn:
+    """The refunds that others made of what failed, in words; ``is_whole`` when nothing of it is left to try."""
+
+    refunds: list[Refund]
+    words: str
+    is_whole: bool
+
+
+def taken_on_by(refund: Refund) -> TakenOn | None:
+    """What became later of the money of a refund that came to nothing; ``None`` while nobody took it on."""
+    others, amount = taken_on(refund)
+    if not others:
+        return None
+    is_whole = not left_to_try(refund)
+    if any(other.is_open for other in others):
+        whole, some = (
+            _("it is being tried again as %(numbers)s"),
+            _("%(amount)s of it is being tried again as %(numbers)s"),
+        )
+    else:
+        whole, some = _("the money went back as %(numbers)s"), _("%(amount)s of it went back as %(numbers)s")
+    numbers = ", ".join(other.number for other in others)
+    words = (whole if is_whole else some) % {"numbers": numbers, "amount": format_money(amount, refund.currency)}
+    told = _("It failed; %(later)s.") % {"later": words} if refund.state != State.CANCELED else f"{capfirst(words)}."
+    return TakenOn(others, told, is_whole)
+
+
 QUICK_CHECKS = 8
 """After so many checks the pauses between them have grown to an hour."""
 AWAITED_DAYS = 14
@@ -104,9 +133,16 @@ ENDED_HERE = {
 }
 
 
-def holder(part: RefundPart) -> str:
-    """Who has the money of one part now, since when, and its trace number, to be read out on the phone."""
-    sentences = [_who_has(part), _dates(part), checking(part)]
+def holder(part: RefundPart, later: TakenOn | None = None) -> str:
+    """Who has the money of one part now, since when, and its trace number, to be read out on the phone.
+
+    Args:
+        part: The part.
+        later: What became of the money of its refund after that had failed.
+    """
+    is_taken_on = part.state in OVER and part.failure_reason != GAVE_WAY
+    who_has = later.words if later is not None and is_taken_on else _who_has(part)
+    sentences = [who_has, _dates(part), checking(part)]
     if part.trace_reference:
         sentences.append(_("Bank reference %(reference)s.") % {"reference": part.trace_reference})
     return " ".join(each for each in sentences if each)

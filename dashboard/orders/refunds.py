@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from dashboard.refunds.held import Undo, undo_of
 from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
-from registration.models.refund import State
+from registration.models.refund import OVER, State
 from registration.money import format_money
-from registration.refund_words import Step, ended_because, holder, steps
+from registration.refund_words import Step, ended_because, holder, steps, taken_on_by
 from registration.said import why_refunded
 
 
@@ -28,7 +28,7 @@ class RefundEntry:
     steps: list[Step]
     holders: list[str]
     fee: str
-    retried_as: str
+    retried_as: Refund | None
     can_check: bool
     is_waiting: bool
     undo: Undo | None
@@ -40,12 +40,14 @@ def refund_entries(order: Order) -> list[RefundEntry]:
     """All refunds, newest first. Reads what was fetched with the order."""
     payments = {payment.pk: payment for payment in order.payments.all()}
     refunds = sorted(order.refunds.all(), key=lambda refund: -refund.pk)
-    retries = {refund.retry_of_id: refund.number for refund in refunds if refund.retry_of_id}
-    return [_entry(refund, payments, retries.get(refund.pk, "")) for refund in refunds]
+    retries = {refund.retry_of_id: refund for refund in reversed(refunds) if refund.retry_of_id}
+    return [_entry(refund, payments, retries.get(refund.pk)) for refund in refunds]
 
 
-def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> RefundEntry:
+def _entry(refund: Refund, payments: dict[int, Payment], retried_as: Refund | None) -> RefundEntry:
     parts = list(refund.parts.all())
+    may_be_taken_on = bool(retried_as or refund.retry_of_id) and any(part.state in OVER for part in parts)
+    later = taken_on_by(refund) if may_be_taken_on else None
     places = dict.fromkeys(_place(part, payments) for part in parts)
     reason = why_refunded(refund)
     return RefundEntry(
@@ -55,7 +57,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: str) -> Ref
         why=(ended_because(refund) or reason).rstrip("."),
         who=_who(refund),
         steps=steps(refund) if refund.is_open else [],
-        holders=list(dict.fromkeys(holder(part) for part in parts)),
+        holders=list(dict.fromkeys(holder(part, later) for part in parts)),
         fee=format_money(refund.fee_amount, refund.currency) if refund.fee_amount else "",
         retried_as=retried_as,
         is_waiting=refund.state == State.AWAITING_APPROVAL,

@@ -21,7 +21,9 @@ from dashboard.refunds.panel import money, where
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, UNDECIDED, State
 from registration.refund_ends import UNDONE, WITHDRAWN, ended_as
-from registration.refund_words import came_back, ended_because
+from registration.refund_words import TakenOn, came_back, ended_because, taken_on_by
+from registration.services.planner import blocked_reason
+from registration.services.retries import left_to_try
 
 Channel = RefundPart.Channel
 
@@ -231,6 +233,8 @@ def result_context(refund: Refund) -> dict[str, Any]:
     """What the drawer or the refund's page says of a refund that is not simply on its way."""
     verifying = is_verifying(refund)
     retry = f"{reverse('refund_create', args=[refund.order.reference])}?"
+    later = taken_on_by(refund) if refund.state in OVER else None
+    newest = later.refunds[-1] if later else None
     return {
         "refund": refund,
         "order": refund.order,
@@ -238,9 +242,12 @@ def result_context(refund: Refund) -> dict[str, Any]:
         "detail_url": reverse("refund_detail", args=[refund.pk]),
         "check_url": reverse("refund_check", args=[refund.pk]),
         "is_verifying": verifying,
-        "is_over": refund.state in OVER,
-        "result_title": verifying_title(refund) if verifying else ended_title(refund),
-        "result_text": verifying_text(refund) if verifying else refused_text(refund),
+        "may_go_again": refund.state in OVER and may_go_again(refund),
+        "result_tone": "info" if later and later.is_whole else "danger",
+        "later_url": reverse("refund_detail", args=[newest.pk]) if newest else "",
+        "later_label": newest.number if newest else "",
+        "result_title": verifying_title(refund) if verifying else ended_title(refund, later),
+        "result_text": verifying_text(refund) if verifying else refused_text(refund, later),
         "retry_url": retry + urlencode({"retry_of": refund.pk}),
         "credit_url": retry + urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT}),
     }
@@ -266,8 +273,15 @@ ENDED: dict[str, Any] = {
 }
 
 
-def ended_title(refund: Refund) -> str:
-    """Why a refund went no further."""
+def may_go_again(refund: Refund) -> bool:
+    """Whether some of a refund that came to nothing is left to try, and the order has it to give."""
+    return bool(left_to_try(refund)) and not blocked_reason(refund.order)
+
+
+def ended_title(refund: Refund, later: TakenOn | None = None) -> str:
+    """Why a refund went no further, or how its money went back in the end."""
+    if later is not None and refund.state == State.FAILED:
+        return later.words.rstrip(".")
     if title := ENDED.get(ended_as(refund)):
         return str(title)
     if came_back(refund):
@@ -291,11 +305,22 @@ def verifying_text(refund: Refund) -> str:
     }
 
 
-def refused_text(refund: Refund) -> str:
+def refused_text(refund: Refund, later: TakenOn | None = None) -> str:
     """The cause in words, whether money moved, what to do now."""
-    cause = (ended_because(refund) or str(State(refund.state).label)).rstrip(".")
-    moved = _("The money is back with us.") if came_back(refund) else _("No money moved.")
-    told = f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"
-    if refund.state != State.FAILED:
+    told = _cause_and_money(refund, later)
+    if refund.state != State.FAILED or (later is not None and later.is_whole):
         return told
+    if why := blocked_reason(refund.order):
+        return f"{told} {why}"
     return f"{told} " + _("You can give store credit instead.")
+
+
+def _cause_and_money(refund: Refund, later: TakenOn | None) -> str:
+    cause = (ended_because(refund) or str(State(refund.state).label)).rstrip(".")
+    if later is not None and refund.state != State.FAILED:
+        return f"{cause}. {later.words}"
+    if later is not None:
+        left = {"left": money(refund.order, left_to_try(refund))}
+        return f"{cause}." if later.is_whole else f"{cause}. " + _("%(left)s of it is left to try.") % left
+    moved = _("The money is back with us.") if came_back(refund) else _("No money moved.")
+    return f"{cause}." if moved.rstrip(".") in cause else f"{cause}. {moved}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -21,13 +21,12 @@ from dashboard.refunds.lines import line_in_words
 from dashboard.refunds.outcome import proposed_text, proposed_title, result_context
 from dashboard.refunds.panel import money, where
 from registration.attention import explanation
-from registration.models import Refund, RefundPart, RefundReason
+from registration.models import HistoryEntry, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
-from registration.refund_words import Step, holder, steps
+from registration.refund_words import Step, TakenOn, holder, steps, taken_on_by
 from registration.said import stripe_reason_in_words, why_refunded
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
-from registration.services.retries import was_tried_again
 
 
 def refund_row(refund: Refund) -> dict[str, Any]:
@@ -62,14 +61,15 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
     wanted = RefundPart.objects.select_related("payment__credit", "credit", "payment__order")
     prefetch_related_objects([refund], Prefetch("parts", wanted))
     parts = list(refund.parts.all())
-    history = order.history.filter(refund=refund).select_related("actor", "refund").order_by("-position")
+    history = order.history.filter(Q(refund=refund) | Q(refund__retry_of=refund))
+    later = taken_on_by(refund) if any(part.state in OVER for part in parts) else None
     return {
-        **result_context(refund),
+        **(outcome := result_context(refund)),
         "amount": money(order, refund.amount),
         "fee": money(order, refund.fee_amount) if refund.fee_amount else "",
         "attendee": attendee_name(order),
         "steps": [_step(step) for step in steps(refund)],
-        "parts": [_part(part, may_act, manual) for part in parts],
+        "parts": [_part(part, may_act, manual, later) for part in parts],
         "lines": [
             {"description": line_in_words(line), "amount": money(order, line.amount)}
             for line in refund.lines.select_related("line_item").order_by("pk")
@@ -79,17 +79,28 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
             for credit in refund.credits.all()
         ],
         "retries": list(refund.retries.all()),
-        "timeline": [{"text": sentence(entry), "meta": _when(entry.created_at)} for entry in history],
+        "timeline": [
+            {"text": _told_of(refund, entry), "meta": _when(entry.created_at)}
+            for entry in history.select_related("actor", "refund").order_by("-position")
+        ],
         "sent_to": _to(refund) or str(refund.get_destination_display()),
         "records_only": refund.destination == Refund.Destination.CARD,
         "reason": why_refunded(refund),
         "told": _told(refund, parts),
         "may_check": may_act and _can_be_asked(parts),
-        "may_retry": may_act and _can_be_tried_again(refund, parts),
+        "may_retry": may_act and outcome["may_go_again"] and any(part.sent_at for part in parts),
         "waiting": [explanation(item) for item in refund.open_items.unresolved().filter(kind__in=TOLD_IN_FULL)],
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
         **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
     }
+
+
+def _told_of(refund: Refund, entry: HistoryEntry) -> str:
+    """A sentence of its history; what is about a refund that tried it again names that one."""
+    other, text = entry.refund, sentence(entry)
+    if other is None or other.pk == refund.pk or other.number in text:
+        return text
+    return f"{other.number}: {text}"
 
 
 def _told(refund: Refund, parts: list[RefundPart]) -> str:
@@ -123,7 +134,7 @@ def _can_be_undone(parts: list[RefundPart]) -> bool:
     return all(part.state == State.REQUESTED and part.sent_at is None for part in parts)
 
 
-def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[str, Any]:
+def _part(part: RefundPart, may_act: bool, manual: ManualForm | None, later: TakenOn | None) -> dict[str, Any]:
     waits = part.state == State.AWAITING_TRANSFER and may_act
     same = manual is not None and manual.part.pk == part.pk
     form = (manual if same else ManualForm(part=part)) if waits or same else None
@@ -140,7 +151,7 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None) -> dict[st
         "part": part,
         "amount": money(part.refund.order, part.amount),
         "where": where(part),
-        "holder": holder(part),
+        "holder": holder(part, later),
         "facts": [(label, value) for label, value in facts if value],
         "credit": part.credit,
         "form": form,
@@ -168,11 +179,6 @@ def manual_context(form: ManualForm) -> dict[str, Any]:
         "confirm_url": reverse("manual_confirm", args=[form.part.pk]),
         "back_url": reverse("order_detail", args=[order.reference]),
     }
-
-
-def _can_be_tried_again(refund: Refund, parts: list[RefundPart]) -> bool:
-    """Whether it was sent, came to nothing, and no other refund took it on."""
-    return refund.state in OVER and any(part.sent_at for part in parts) and not was_tried_again(refund)
 
 
 def _can_be_asked(parts: list[RefundPart]) -> bool:

@@ -52,12 +52,6 @@ def check_retry(order: Order, failed: Refund | None, amount: Decimal) -> None:
         raise RefundError(str(beyond))
 
 
-def was_tried_again(failed: Refund) -> bool:
-    """Whether other refunds took all of it on themselves, so that nothing of it is left to try."""
-    family = family_of(failed)
-    return bool(_alive(family)) and not _left_of(family)
-
-
 def most_to_try(failed: Refund) -> Decimal | None:
     """The most that another retry may ask for, once others took some of it on themselves; ``None`` before that."""
     family = family_of(failed)
@@ -67,6 +61,16 @@ def most_to_try(failed: Refund) -> Decimal | None:
 def left_to_try(failed: Refund) -> Decimal:
     """How much of a failed refund, and of all that tried the same money, nobody has and nothing is sending."""
     return _left_of(family_of(failed))
+
+
+def taken_on(failed: Refund) -> tuple[list[Refund], Decimal]:
+    """The refunds that took what failed on themselves, and how much of it; nothing and zero when none did."""
+    family = family_of(failed)
+    amount = _sum(part for part in failed.parts.all() if _came_back(part)) - _left_of(family)
+    if not _alive(family) or amount <= 0:
+        return [], ZERO
+    others = [refund for refund in _alive(family) if refund.pk != failed.pk]
+    return [refund for refund in others if refund.pk > failed.pk] or others, amount
 
 
 def failed_before(refund: Refund) -> Refund | None:

@@ -101,7 +101,7 @@ def test_refunds_say_who_when_why_and_who_has_the_money(grace_client: Client, gr
     for text in (retry.number, "Grace Hopper", "Requested by attendee", "By phone", "To Visa ending 4242"):
         assert text in page
     assert "The card has expired." in page
-    assert f"Retried as {retry.number}" in page
+    assert f'Retried as <a href="{reverse("refund_detail", args=[retry.pk])}">{retry.number}</a>' in page
     assert "Stripe has the money and will pass it to the bank." in page
     assert reverse("refund_check", args=[retry.pk]) in page
 

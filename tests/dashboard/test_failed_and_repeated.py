@@ -1,0 +1,151 @@
+"""A refund that failed and went back another way is told so, wherever it is told."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from registration.models import OpenItem, Order, Refund
+from registration.services.events import process
+from registration.services.manual import pay_by_hand_instead
+from registration.services.refund import RefundService
+from registration.services.repeats import settle_as_repeat
+from registration.services.resolve import resolve_refund
+from tests.cast import control
+from tests.dashboard.open_items import refunded
+from tests.dashboard.reading import text_of
+from tests.registration.books import store, stripe_post
+
+if TYPE_CHECKING:
+    from stripe_sandbox.server import SandboxServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Kind = OpenItem.Kind
+
+
+@pytest.fixture
+def failed(sandbox: "SandboxServer", card_order: Order) -> Refund:
+    """40.00 of 80.00 that the bank sent back."""
+    refund = refunded(card_order, "40.00")
+    control(sandbox, f"refunds/{refund.parts.get().stripe_refund_id}/fail", failure_reason="declined")
+    return resolve_refund(refund)
+
+
+@pytest.fixture
+def repeat(sandbox: "SandboxServer", card_order: Order, failed: Refund) -> Refund:
+    """The same again, made in Stripe's own dashboard."""
+    made = stripe_post(sandbox, "refunds", f"charge={card_order.payments.get().stripe_charge_id}&amount=4000")
+    process(store(card_order.conference, "refund.created", {"id": made["id"]}))
+    return Refund.objects.get(parts__stripe_refund_id=made["id"])
+
+
+def page_of(client: Client, refund: Refund) -> str:
+    return text_of(client.get(url_of(refund)))
+
+
+def order_page(client: Client, refund: Refund) -> str:
+    return text_of(client.get(reverse("order_detail", args=[refund.order.reference])))
+
+
+def url_of(refund: Refund) -> str:
+    return reverse("refund_detail", args=[refund.pk])
+
+
+def failure() -> OpenItem:
+    return OpenItem.objects.get(kind=Kind.FAILED)
+
+
+def repeated_at_stripe(failed: Refund, repeat: Refund, grace: Any) -> Refund:
+    settle_as_repeat(failure(), repeat, staff_user=grace)
+    return repeat
+
+
+def again(failed: Refund, destination: str, amount: str = "40.00") -> Refund:
+    RefundService.create_refund(failed.order, amount=Decimal(amount), destination=destination, retry_of=failed)
+    return failed.retries.get()
+
+
+def by_hand(failed: Refund, grace: Any) -> Refund:
+    return pay_by_hand_instead(failed.parts.get(), reference="SEPA 1", staff_user=grace).refund
+
+
+@pytest.mark.parametrize("how", ["repeated", "card", "credit", "by hand"])
+def test_its_page_and_its_order_say_as_which_the_money_went_back(
+    grace_client: Client, grace: Any, failed: Refund, how: str, request: pytest.FixtureRequest
+) -> None:
+    ways = {
+        "repeated": lambda: repeated_at_stripe(failed, request.getfixturevalue("repeat"), grace),
+        "card": lambda: again(failed, "CARD"),
+        "credit": lambda: again(failed, "CREDIT"),
+        "by hand": lambda: by_hand(failed, grace),
+    }
+    later = ways[how]()
+    if later.is_open:
+        control(request.getfixturevalue("sandbox"), f"refunds/{later.parts.get().stripe_refund_id}/succeed")
+        later = resolve_refund(later)
+    told = f"It failed; the money went back as {later.number}"
+
+    page, order = page_of(grace_client, failed), order_page(grace_client, failed)
+
+    assert page.count(told) == 2
+    assert f'class="alert-end" href="{url_of(later)}"' in page
+    assert f"{told}." in order
+    assert f'Retried as <a href="{url_of(later)}">{later.number}</a>' in order
+    for text in (page, order):
+        assert "did not reach the attendee" not in text
+        assert "The conference has the money" not in text
+        assert "You can give store credit instead." not in text
+
+
+def test_what_took_on_some_of_it_leaves_the_rest_to_try(grace_client: Client, failed: Refund) -> None:
+    later = again(failed, "CREDIT", "15.00")
+
+    page = page_of(grace_client, failed)
+
+    assert f"It failed; €15.00 of it went back as {later.number}" in page
+    assert "€25.00 of it is left to try. You can give store credit instead." in page
+
+
+def test_a_try_that_is_under_way_has_not_gone_back_yet(grace_client: Client, failed: Refund) -> None:
+    later = again(failed, "CREDIT")
+    Refund.objects.filter(pk=later.pk).update(state=Refund.State.PENDING)
+
+    assert f"It failed; it is being tried again as {later.number}" in page_of(grace_client, failed)
+
+
+def test_a_try_that_failed_too_took_nothing_on(grace_client: Client, sandbox: "SandboxServer", failed: Refund) -> None:
+    later = again(failed, "CARD")
+    control(sandbox, f"refunds/{later.parts.get().stripe_refund_id}/fail", failure_reason="declined")
+    resolve_refund(later)
+
+    page = page_of(grace_client, failed)
+
+    assert "The refund did not reach the attendee" in page
+    assert "You can give store credit instead." in page
+
+
+def test_its_history_says_that_another_is_its_repeat(
+    grace_client: Client, grace: Any, failed: Refund, repeat: Refund
+) -> None:
+    repeated_at_stripe(failed, repeat, grace)
+
+    page = page_of(grace_client, failed)
+
+    said = f"Grace Hopper said that €40.00 refunded at Stripe, {repeat.number}, is the repeat of {failed.number}"
+    assert said in page
+    assert f"{repeat.number}: €40.00 was refunded at Stripe, not from this desk" in page
+    assert said in page_of(grace_client, repeat)
+
+
+def test_once_the_order_has_nothing_left_it_is_not_offered_again(
+    grace_client: Client, sandbox: "SandboxServer", failed: Refund, repeat: Refund
+) -> None:
+    refunded(failed.order, "40.00")
+
+    page = page_of(grace_client, failed)
+
+    assert "Not refundable: everything was refunded." in page
+    for gone in ("Try again…", "Credit instead…", "You can give store credit instead."):
+        assert gone not in page
