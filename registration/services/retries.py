@@ -73,6 +73,20 @@ def taken_on(failed: Refund) -> tuple[list[Refund], Decimal]:
     return [refund for refund in others if refund.pk > failed.pk] or others, amount
 
 
+def left_beside_waiting(failed: Refund) -> Decimal:
+    """What is left to try if the retries that wait for a person or their seconds give way, as they do to a repeat."""
+    family = family_of(failed)
+    first, *retries = family
+    begun = [retry for retry in retries if not retry.is_held and retry.state != State.AWAITING_APPROVAL]
+    left: Decimal = max(ZERO, _asked_of(family) - _out_of([first, *begun]))
+    return left
+
+
+def open_amount(failure: OpenItem) -> Decimal:
+    """How much of what failed is open, in its currency; what a retry covers is an item of its own."""
+    return Decimal(failure.facts["amount"])
+
+
 def failed_before(refund: Refund) -> Refund | None:
     """The newest that failed of a refund and all that tried the same money, while something of it is left to try."""
     family = family_of(refund)
@@ -170,7 +184,7 @@ def close_failures(
         return
     family = family_of(refund)
     items = _open_failures(family)
-    is_open = sum((_amount_of(item) for item in items), ZERO)
+    is_open = sum((open_amount(item) for item in items), ZERO)
     # What is open may speak of the same money twice: of a refund, and of a retry of it that was never sent.
     take = max(is_open - _left_of(family), _sum(_out_by(refund)))
     for item, covered in _covered(sorted(items, key=_nearest_to(refund, part)), take):
@@ -180,10 +194,6 @@ def close_failures(
 def _open_failures(family: list[Refund]) -> list[OpenItem]:
     items = OpenItem.objects.unresolved().filter(kind=Kind.FAILED, refund__in=family)
     return list(items.order_by("pk"))
-
-
-def _amount_of(item: OpenItem) -> Decimal:
-    return Decimal(item.facts["amount"])
 
 
 def _nearest_to(refund: Refund, part: RefundPart | None) -> Callable[[OpenItem], tuple[bool, bool, bool, int]]:
@@ -199,7 +209,7 @@ def _nearest_to(refund: Refund, part: RefundPart | None) -> Callable[[OpenItem],
 
 def _covered(items: list[OpenItem], amount: Decimal) -> Iterator[tuple[OpenItem, Decimal]]:
     for item in items:
-        share = min(amount, _amount_of(item))
+        share = min(amount, open_amount(item))
         if share > 0:
             yield item, share
         amount -= share
@@ -207,7 +217,7 @@ def _covered(items: list[OpenItem], amount: Decimal) -> Iterator[tuple[OpenItem,
 
 def _settle(item: OpenItem, covered: Decimal, resolution: Said, staff_user: Any) -> None:
     """Settle an item; of one that is covered in part, that part, as an item of its own, while the rest stays open."""
-    rest = _amount_of(item) - covered
+    rest = open_amount(item) - covered
     settled = {"resolved_at": timezone.now(), "resolution": resolution, "resolved_by": staff_user}
     unresolved = OpenItem.objects.unresolved().filter(pk=item.pk)
     if not rest:
@@ -230,7 +240,7 @@ def reopen_failures(order: Order, refund: Refund) -> None:
     for item in OpenItem.objects.filter(order=order, kind=Kind.FAILED, resolution=_tried_again(refund)):
         rest = OpenItem.objects.unresolved().filter(conference=order.conference, kind=item.kind, subject=item.subject)
         if (still_open := rest.first()) is not None:
-            whole = _amount_of(still_open) + _amount_of(item)
+            whole = open_amount(still_open) + open_amount(item)
             rest.update(facts=still_open.facts | {"amount": str(whole)})
             continue
         open_item(

@@ -17,6 +17,7 @@ from registration.services.events import process, refund_changed
 from registration.services.refund import RefundService
 from registration.services.repeats import repeats_for, repeats_of, settle_as_repeat
 from registration.services.resolve import resolve_refund
+from registration.services.retries import left_to_try
 from registration.services.undo import release_refund
 from tests.registration.books import assert_books_agree, control, make_user, store, stripe_post
 from tests.registration.desk import add_card_payment, at_once, card_order, refunds_at_stripe
@@ -61,11 +62,8 @@ def item(kind: str) -> OpenItem:
 
 
 @pytest.mark.trap(11, 14, 15)
-@pytest.mark.parametrize("amount_minor", [4_000, 5_000])
-def test_both_are_settled_by_whoever_says_so(
-    sandbox: "SandboxServer", order: Order, failed: Refund, amount_minor: int
-) -> None:
-    repeat = in_the_dashboard(sandbox, order, amount_minor)
+def test_both_are_settled_by_whoever_says_so(sandbox: "SandboxServer", order: Order, failed: Refund) -> None:
+    repeat = in_the_dashboard(sandbox, order)
     grace, before = make_user("grace"), Order.objects.get().refundable_amount
 
     settled = settle_as_repeat(item(Kind.FAILED), repeat, staff_user=grace)
@@ -80,8 +78,7 @@ def test_both_are_settled_by_whoever_says_so(
     repeat.refresh_from_db()
     assert (repeat.retry_of, Order.objects.get().refundable_amount) == (failed, before)
     told = sentence(order.history.latest("position"))
-    amount = f"${amount_minor // 100}.00"
-    assert told == f"grace said that {amount} refunded at Stripe, {repeat}, is the repeat of {failed}"
+    assert told == f"grace said that $40.00 refunded at Stripe, {repeat}, is the repeat of {failed}"
     assert_books_agree()
 
 
@@ -97,6 +94,21 @@ def test_nothing_is_matched_by_itself(sandbox: "SandboxServer", order: Order, fa
 
 def less(sandbox: "SandboxServer", order: Order) -> Refund:
     return in_the_dashboard(sandbox, order, 3_999)
+
+
+def more(sandbox: "SandboxServer", order: Order) -> Refund:
+    return in_the_dashboard(sandbox, order, 4_001)
+
+
+def of_two_failures(sandbox: "SandboxServer", order: Order) -> Refund:
+    failing(sandbox, order, "20.00")
+    return in_the_dashboard(sandbox, order, 6_000)
+
+
+def of_what_was_tried_again_in_part(sandbox: "SandboxServer", order: Order) -> Refund:
+    failed, other = order.refunds.get(), add_card_payment(sandbox, order, "50.00")
+    RefundService.create_refund(order, amount=Decimal("15.00"), destination=CARD, retry_of=failed, payment=other)
+    return in_the_dashboard(sandbox, order)
 
 
 def from_another_card(sandbox: "SandboxServer", order: Order) -> Refund:
@@ -122,7 +134,19 @@ def made_at_the_desk(sandbox: "SandboxServer", order: Order) -> Refund:
 
 
 @pytest.mark.trap(15)
-@pytest.mark.parametrize("make", [less, from_another_card, that_failed_too, made_before, made_at_the_desk])
+@pytest.mark.parametrize(
+    "make",
+    [
+        less,
+        more,
+        of_two_failures,
+        of_what_was_tried_again_in_part,
+        from_another_card,
+        that_failed_too,
+        made_before,
+        made_at_the_desk,
+    ],
+)
 def test_what_does_not_fit_is_neither_offered_nor_taken(
     sandbox: "SandboxServer", order: Order, failed: Refund, make: Callable[["SandboxServer", Order], Refund]
 ) -> None:
@@ -135,7 +159,8 @@ def test_what_does_not_fit_is_neither_offered_nor_taken(
         settle_as_repeat(failure, other, staff_user=make_user("grace"))
 
     assert set(OpenItem.objects.unresolved()) == waiting
-    assert not Refund.objects.filter(retry_of=failed).exists()
+    other.refresh_from_db()
+    assert other.retry_of is None
 
 
 @pytest.mark.trap(1, 15)
@@ -153,6 +178,44 @@ def test_one_repeat_settles_one_failure(sandbox: "SandboxServer", order: Order, 
 
     assert len(losers) == 1
     assert OpenItem.objects.unresolved().get().kind == Kind.FAILED
+    assert_books_agree()
+
+
+@pytest.mark.trap(1, 8)
+def test_a_repeat_is_not_named_while_the_same_money_is_paid_another_way(
+    sandbox: "SandboxServer", order: Order, failed: Refund
+) -> None:
+    """One decides a retry of some of it by another card, and one names the repeat of all: never both."""
+    other = add_card_payment(sandbox, order, "50.00")
+    failure, repeat = item(Kind.FAILED), in_the_dashboard(sandbox, order)
+
+    losers = at_once(
+        lambda: settle_as_repeat(failure, repeat, staff_user=make_user("grace")),
+        lambda: RefundService.create_refund(
+            order, amount=Decimal("15.00"), destination=CARD, retry_of=failed, payment=other
+        ),
+    )
+
+    assert len(losers) == 1
+    gone, is_open = Order.objects.get().refunded_amount, OpenItem.objects.unresolved()
+    if gone == Decimal("40.00"):
+        assert not is_open.exists()
+    else:
+        assert gone == Decimal("55.00")
+        assert {each.kind: each.facts["amount"] for each in is_open} == {Kind.FAILED: "25.00", Kind.EXTERNAL: "40.00"}
+    assert_books_agree()
+
+
+@pytest.mark.trap(1, 21)
+def test_the_rest_of_what_was_tried_again_in_part_may_be_repeated(
+    sandbox: "SandboxServer", order: Order, failed: Refund
+) -> None:
+    RefundService.create_refund(order, amount=Decimal("15.00"), destination=CARD, retry_of=failed)
+
+    settle_as_repeat(item(Kind.FAILED), in_the_dashboard(sandbox, order, 2_500), staff_user=make_user("grace"))
+
+    assert not OpenItem.objects.unresolved().exists()
+    assert left_to_try(failed) == Decimal("0.00")
     assert_books_agree()
 
 
