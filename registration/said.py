@@ -185,6 +185,11 @@ def stripe_reason_in_words(code: str) -> str:
     return _label("RefundReason", "StripeReason", code)
 
 
+def told_in_words(code: str) -> str:
+    """The same beside the reasons of the house, some of which have the same words."""
+    return _("Stripe: %(reason)s") % {"reason": stripe_reason_in_words(code)}
+
+
 def dispute_in_words(code: str) -> str:
     """Stripe's reason for a dispute, or its state, in words; what Stripe adds in future reads as Stripe wrote it."""
     known = DISPUTE_REASONS | DISPUTE_STATES

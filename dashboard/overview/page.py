@@ -24,7 +24,7 @@ from registration import figures
 from registration.attention import in_short
 from registration.models import Conference
 from registration.money import ZERO, format_amount, format_money
-from registration.said import Sentence, reason_in_words, stripe_reason_in_words
+from registration.said import Sentence, reason_in_words, told_in_words
 
 PERIODS = {"7": 7, "30": 30, "all": 0}
 DEFAULT_PERIOD = "30"
@@ -297,7 +297,7 @@ def _because(reason: Sentence, told: str) -> str:
     """Why something was refunded: the house's word, else what Stripe was told; what nobody here decided is one line."""
     if told == figures.EXTERNAL:
         return _("Made at Stripe")
-    return reason_in_words(reason) or stripe_reason_in_words(told)
+    return reason_in_words(reason) or told_in_words(told)
 
 
 def _percent(part: Decimal, whole: Decimal) -> Decimal:

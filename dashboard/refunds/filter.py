@@ -21,7 +21,7 @@ from registration.order_search import AmongKeys, Search
 from registration.refund_ends import UNDONE, WITHDRAWN, that_ended
 from registration.refund_search import search_refunds
 from registration.requesters import requested_at
-from registration.said import reason_in_words
+from registration.said import reason_in_words, told_in_words
 
 Channel = RefundPart.Channel
 STATES = (
@@ -71,7 +71,7 @@ class RefundFilter(ListFilter):
             return [(state, state_label(state, "refund")) for state in STATES]
         if name == "reason":
             labels = RefundReason.objects.filter(conference=self.conference).values_list("label", flat=True)
-            told = ((f"{TOLD}{code}", str(label)) for code, label in RefundReason.StripeReason.choices)
+            told = ((f"{TOLD}{code}", told_in_words(code)) for code in RefundReason.StripeReason.values)
             return [*((label, reason_in_words(label)) for label in labels), *told]
         if name == "by":
             asked = ((str(user.pk), person(user)) for user in requested_at(self.conference))

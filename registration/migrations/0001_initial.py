@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
             name='Payment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('method', models.CharField(choices=[('STRIPE', 'Card'), ('TERMINAL', 'Terminal'), ('COMP', 'Complimentary'), ('CREDIT', 'Store credit'), ('MANUAL', 'Manual')], default='STRIPE', max_length=10)),
+                ('method', models.CharField(choices=[('STRIPE', 'Card'), ('TERMINAL', 'Terminal'), ('COMP', 'Complimentary'), ('CREDIT', 'Store credit'), ('MANUAL', 'Bank transfer or cash')], default='STRIPE', max_length=10)),
                 ('status', models.CharField(choices=[('PENDING', 'Pending'), ('PROCESSING', 'Processing'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('REFUNDED', 'Refunded')], default='PENDING', max_length=12)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('currency', registration.models.fields.InheritedCurrencyField(blank=True, default='', max_length=3, source='order')),

@@ -32,7 +32,7 @@ class Payment(models.Model):
         TERMINAL = "TERMINAL", _("Terminal")
         COMP = "COMP", _("Complimentary")
         CREDIT = "CREDIT", _("Store credit")
-        MANUAL = "MANUAL", _("Manual")
+        MANUAL = "MANUAL", _("Bank transfer or cash")
 
     class Status(models.TextChoices):
         """What became of it."""

@@ -10,11 +10,12 @@ from django.test import Client
 from django.utils import translation
 
 from dashboard.templatetags.desk import age, moment
-from registration.models import Conference, Order
+from registration.models import Conference, Order, Payment, RefundReason
 from registration.models.refund import State
 from tests.cast import HTMX, PASSWORD
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
+from tools import messages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -148,3 +149,45 @@ def test_a_period_of_the_books_is_a_german_phrase(
 def test_german_tells_a_cancelled_refund_from_a_cancelled_order() -> None:
     with translation.override("de"):
         assert (str(Order.Status.CANCELLED.label), str(State.CANCELED.label)) == ("Storniert", "Abgebrochen")
+
+
+def test_no_two_reasons_of_the_refunds_read_alike(german_client: Client, conference: Conference) -> None:
+    RefundReason.objects.create(conference=conference, label="Fraudulent", position=9)
+
+    offered = choices_of(german_client.get("/refunds/"), "reason")
+
+    assert {"Auf Wunsch der Person", "Betrug", "Stripe: Betrug", "Stripe: Auf Wunsch der Person"} <= set(offered)
+    assert len(offered) == len(set(offered))
+
+
+def choices_of(response: Any, name: str) -> list[str]:
+    select = re.search(rf'<select name="{name}".*?</select>', text_of(response), re.DOTALL)
+    assert select
+    return re.findall(r"<option[^>]*>([^<]*)</option>", select[0])
+
+
+def test_a_payment_by_hand_has_a_name_that_stands_in_a_sentence(
+    german_client: Client, grace_client: Client, order: Order
+) -> None:
+    Payment.objects.filter(order=order).update(method=Payment.Method.MANUAL, card_last4="", card_brand="")
+
+    assert "bezahlt mit Überweisung oder Bargeld" in text_of(german_client.get(refund_url(order), headers=HTMX))
+    grace_client.post("/language/", {"language": "en"})
+    assert "by Bank transfer or cash" in text_of(grace_client.get(refund_url(order), headers=HTMX))
+
+
+def test_there_are_no_other_orders_in_german(german_client: Client, order: Order) -> None:
+    page = text_of(german_client.get(f"/orders/{order.reference}/"))
+
+    assert "<dt>Andere Bestellungen</dt><dd>Keine</dd>" in page
+    assert "<dt>Gutscheincode</dt><dd>Keiner</dd>" in page
+
+
+def test_german_has_one_word_for_one_thing() -> None:
+    said = [str(form) for message in messages.catalogued() for form in as_forms(message.string)]
+
+    assert [form for form in said if re.search("Unterschied|Überweisung.*erfass|sie erfass", form)] == []
+
+
+def as_forms(string: object) -> tuple[object, ...]:
+    return tuple(string) if isinstance(string, list | tuple) else (string,)

@@ -111,7 +111,7 @@ def test_a_refund_without_a_house_reason_counts_under_the_one_that_stripe_was_to
 ) -> None:
     move(order, "2.00", noon(season), stripe_reason="duplicate")
 
-    assert '<th scope="row">Duplicate' in page_of(grace_client, "7")
+    assert '<th scope="row">Stripe: Duplicate' in page_of(grace_client, "7")
 
 
 def test_refunds_made_at_stripe_are_one_line_beside_the_reasons_of_the_house(
@@ -126,7 +126,7 @@ def test_refunds_made_at_stripe_are_one_line_beside_the_reasons_of_the_house(
     assert page.count('<th scope="row">Made at Stripe') == 1
     assert page[page.index("Made at Stripe") :].index("4.00") < 500
     assert '<th scope="row">Our mistake' in page
-    assert '<th scope="row">Duplicate' not in page
+    assert '<th scope="row">Stripe: Duplicate' not in page
 
 
 def test_a_conference_without_orders_says_so(grace_client: Client) -> None:
