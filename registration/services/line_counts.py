@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from registration.models import Order, Refund, RefundLine
-from registration.money import ZERO, split_by_weight
+from registration.money import ZERO, places, split_by_weight
 from registration.services.lines import LineLeft, lines_left, total_of
 
 
@@ -29,18 +29,16 @@ def count_left(line: LineLeft, currency: str) -> int:
 def amount_of(line: LineLeft, count: int, currency: str) -> Decimal:
     """What ``count`` of a line come to, in the order's currency; all that are left take all that is left.
 
-    A price that cannot be divided evenly gives some of them a cent more: whichever way they are refunded, together
-    they come to the line's total.
+    Never more than that, also where the order has less left than the line. A price that cannot be divided evenly gives
+    some of them a cent more: whichever way they are refunded, together they come to the line's total.
     """
-    touched = _touched(line, currency)
-    if count >= line.line_item.quantity - touched:
-        return line.left_amount
-    return _of_the_first(line, touched + count, currency) - _of_the_first(line, touched, currency)
+    return line.left_amount if count >= count_left(line, currency) else _of_the_next(line, count, currency)
 
 
 def count_of(line: LineLeft, amount: Decimal) -> int:
     """How many of what is left of a line come to an amount, in the order's currency; zero when no number does."""
-    currency, most = line.line_item.order.currency, count_left(line, line.line_item.order.currency)
+    currency = line.line_item.order.currency
+    most = count_left(line, currency)
     about = int(amount * line.line_item.quantity / line.line_item.line_total) if line.line_item.line_total else 0
     # Their prices differ by a cent at most, so it is this number or the next; or all, with what is left beside them.
     numbers = (*range(max(1, about - 1), min(most, about + 1) + 1), *range(max(1, most), most + 1))
@@ -79,25 +77,27 @@ def counted_lines(refund: Refund) -> dict[str, str]:
 
 def _counted(line: LineLeft, amount: Decimal) -> int:
     count = count_of(line, amount)
-    touched, currency = _touched(line, line.line_item.order.currency), line.line_item.order.currency
-    one = _of_the_first(line, min(touched + 1, line.line_item.quantity), currency) - _of_the_first(
-        line, touched, currency
-    )
     # All that a custom amount left of a line may be one and a bit, which is no number of them.
-    return 0 if count == 1 and amount != one else count
+    is_one_and_a_bit = count == 1 and amount != _of_the_next(line, 1, line.line_item.order.currency)
+    return 0 if is_one_and_a_bit else count
 
 
 def _touched(line: LineLeft, currency: str) -> int:
     """How many of a line hold what went back of it, counted from the first."""
-    gone, total, quantity = line.refunded_amount, line.line_item.line_total, line.line_item.quantity
-    if gone <= ZERO or total <= ZERO:
+    quantity, amounts = line.line_item.quantity, (line.refunded_amount, line.line_item.line_total)
+    gone, total = (int(amount.scaleb(places(currency))) for amount in amounts)
+    if gone <= 0 or total <= 0:
         return 0
-    count = min(int(gone * quantity / total), quantity)
-    while count and _of_the_first(line, count - 1, currency) >= gone:
-        count -= 1
-    while count < quantity and _of_the_first(line, count, currency) < gone:
-        count += 1
-    return count
+    # So many come to their share of the total, rounded half up: the least that come to ``gone`` solve
+    # ``count * total / quantity >= gone - 1/2``.
+    return min(-(-(2 * gone - 1) * quantity // (2 * total)), quantity)
+
+
+def _of_the_next(line: LineLeft, count: int, currency: str) -> Decimal:
+    """What ``count`` of a line come to, after those that hold what went back of it."""
+    touched = _touched(line, currency)
+    last = min(touched + count, line.line_item.quantity)
+    return _of_the_first(line, last, currency) - _of_the_first(line, touched, currency)
 
 
 def _of_the_first(line: LineLeft, count: int, currency: str) -> Decimal:

@@ -4,6 +4,7 @@ import csv
 from decimal import Decimal
 from io import StringIO
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from django.test import Client
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from registration.models import Conference, Order, OrderLineItem
 from registration.models.refund import State
+from registration.money import split_by_weight
 from registration.services.fees import fee_kept
 from registration.services.line_counts import amount_of, count_left
 from registration.services.lines import LineLeft, lines_left
@@ -65,6 +67,39 @@ def test_a_currency_without_cents_is_divided_into_whole_amounts() -> None:
     line = line_of(Decimal("1000.00"), 3)
 
     assert [amount_of(line, count, "JPY") for count in (1, 2, 3)] == [Decimal("333"), Decimal("667"), Decimal("1000")]
+
+
+@given(cents=st.integers(1, 2_000), quantity=st.integers(1, 30), data=st.data())
+def test_no_more_are_left_than_hold_nothing_of_what_went_back(cents: int, quantity: int, data: st.DataObject) -> None:
+    total, gone = Decimal(cents).scaleb(-2), Decimal(data.draw(st.integers(0, cents))).scaleb(-2)
+    first = [split_by_weight(total, [Decimal(n), Decimal(quantity - n)], "EUR")[0] for n in range(quantity + 1)]
+
+    touched = next(n for n in range(quantity + 1) if first[n] >= gone)
+
+    assert count_left(line_of(total, quantity, gone), "EUR") == quantity - touched
+
+
+@pytest.mark.parametrize(
+    ("total", "gone", "left"),
+    [("0.01", "0.01", 100_000_000), ("0.02", "0.01", 150_000_000), ("100000.00", "0.01", 199_999_990)],
+)
+def test_a_line_that_holds_very_many_is_counted_without_counting_them(total: str, gone: str, left: int) -> None:
+    """Under the order's lock, so a walk over them would keep everybody else out."""
+    line = line_of(Decimal(total), 200_000_000, Decimal(gone))
+    with mock.patch("registration.services.line_counts.split_by_weight", wraps=split_by_weight) as asked:
+        assert count_left(line, "EUR") == left
+
+    assert asked.call_count == 0
+
+
+@pytest.mark.parametrize("left", ["20.00", "30.00", "45.00"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_where_the_order_has_less_left_than_the_line_no_number_comes_to_more(left: str, count: int) -> None:
+    whole = line_of(Decimal("90.00"), 3)
+    limited = LineLeft(whole.line_item, whole.refunded_amount, Decimal(left))
+
+    assert count_left(limited, "EUR") == 1
+    assert amount_of(limited, count, "EUR") == Decimal(left)
 
 
 @pytest.fixture
@@ -199,6 +234,21 @@ def test_a_failed_refund_of_some_is_tried_again_as_so_many(grace_client: Client,
 
     assert "2 of 3 × Workshop €66.67" in html
     assert "Refund €66.67</span>" in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_the_order_has_less_left_than_the_line_the_amount_is_tried_again(
+    grace_client: Client, workshop: Order
+) -> None:
+    only = {"lines": [workshop.line_items.get(description="Workshop").pk], count_name(workshop): "1"}
+    grace_client.post(refund_url(workshop), ticked(workshop) | only, headers=HTMX)
+    failed = workshop.refunds.get()
+    move_part(failed.parts.get(), State.FAILED)
+    grace_client.post(refund_url(workshop), filled(workshop, amount="80.00"), headers=HTMX)
+
+    html = text_of(grace_client.get(refund_url(workshop), {"retry_of": failed.pk}, headers=HTMX))
+
+    assert "Refund €33.33</span>" in html
 
 
 @pytest.mark.django_db(transaction=True)
