@@ -10,13 +10,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from registration.models import HistoryEntry, Refund, RefundPart
+from registration.models import HistoryEntry, Refund
 from registration.models.refund import OVER, State
 from registration.money import format_money
 from registration.refund_ends import UNDONE, ended_as
 from registration.said import Said, Sentence, dispute_in_words, read
+from registration.ways import BY_HAND, channels_in_words
 
-Channel = RefundPart.Channel
 CAUSES = {
     "lost_or_stolen_card": gettext_lazy("the card was lost or stolen"),
     "expired_or_canceled_card": gettext_lazy("the card has expired or was cancelled"),
@@ -85,7 +85,6 @@ WHERE: dict[str, Any] = {
 }
 
 
-BY_HAND = str(RefundPart.Channel.MANUAL)
 BECAME = {
     State.REQUESTED: gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; under way"),
     State.UNCONFIRMED: gettext_lazy(
@@ -106,7 +105,7 @@ HELD = gettext_lazy("%(who)s is about to refund %(amount)s of %(total)s %(to)s, 
 def _requested(facts: Facts) -> str:
     """The decision and how far it is: its entry is written before anything is sent, and read at any time."""
     values, refund = _asked(facts), facts.entry.refund
-    values["to"] = _("to %(instrument)s") % {"instrument": facts["card"]} if facts["card"] else f"({values['where']})"
+    values["to"] = _("to %(instrument)s") % {"instrument": values["card"]} if values["card"] else f"({values['where']})"
     if facts["channel"] == BY_HAND:
         values["to"] = _("by hand")
     became = None if refund is None else _became(refund)
@@ -143,13 +142,14 @@ def _proposed(facts: Facts) -> str:
 
 def _asked(facts: Facts) -> dict[str, str]:
     """What a refund was decided to be; ``card`` is known where all of it goes to one."""
+    by_channel = channels_in_words(facts["channel"])
     return {
         "who": facts.who,
         "amount": facts.money("amount"),
         "total": facts.money("total"),
         "left": facts.money("refundable"),
-        "where": str(WHERE.get(facts["destination"], "")),
-        "card": facts["card"],
+        "where": by_channel or str(WHERE.get(facts["destination"], "")),
+        "card": "" if by_channel else facts["card"],
     }
 
 

@@ -16,6 +16,7 @@ from registration.models import Conference, Credit, CreditEntry, Order, Payment,
 from registration.models.refund import ACCEPTED, NOTED, OVER, RESERVING, UNDECIDED, URGENCY
 from registration.money import ZERO, to_minor_units
 from registration.services.decide import card_fact
+from registration.ways import channel_fact
 
 State = Refund.State
 Channel = RefundPart.Channel
@@ -35,6 +36,11 @@ class Share:
     channel: str = ""
     was: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def way(self) -> str:
+        """Its channel: as said, else the way the payment came."""
+        return self.channel or (Channel.STRIPE if self.payment.stripe_payment_intent_id else Channel.MANUAL)
 
 
 class Ledger(Purchases):
@@ -104,6 +110,7 @@ class Ledger(Purchases):
             facts |= {"destination": refund.destination, "refundable": before - refund.amount}
             facts |= {"reason": refund.reason, "note": refund.note, "total": order.total}
             facts |= card_fact(refund.destination, [share.payment for share in shares])
+            facts |= channel_fact(refund.destination, {share.way for share in shares})
         if refund.fee_amount:
             facts["fee"] = refund.fee_amount
         proposed = any(share.state in (State.AWAITING_APPROVAL, State.REJECTED) for share in shares)
@@ -111,12 +118,11 @@ class Ledger(Purchases):
         self.say(order, at, kind, refund.requested_by, refund, **facts)
 
     def _part(self, refund: Refund, share: Share, at: datetime) -> RefundPart:
-        by_stripe = bool(share.payment.stripe_payment_intent_id)
         part = RefundPart(
             uuid=self.uuid(),
             refund=refund,
             payment=share.payment,
-            channel=share.channel or (Channel.STRIPE if by_stripe else Channel.MANUAL),
+            channel=share.way,
             amount=share.amount,
             state=share.state,
             created_at=at,

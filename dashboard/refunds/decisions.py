@@ -20,6 +20,7 @@ from registration.said import why_refunded
 from registration.sentences import sentence
 from registration.services.approval import plan_of, why_not_decide
 from registration.services.limits import total_of
+from registration.ways import way_of
 
 DECIDED = ("refund_approved", "refund_rejected", "refund_withdrawn")
 
@@ -83,7 +84,7 @@ def _facts(refund: Refund) -> list[tuple[str, str]]:
     proposer = person(refund.requested_by) if refund.requested_by else ""
     facts = [
         (_("Proposed by"), f"{proposer}, {moment(refund.created_at)}"),
-        (_("Send to"), str(refund.get_destination_display())),
+        (_("Send to"), way_of(refund)),
         (_("Reason"), why_refunded(refund)),
         (_("Note"), refund.note),
     ]

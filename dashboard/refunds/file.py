@@ -20,6 +20,7 @@ from registration.sentences import person
 from registration.services.lines import total_of
 from registration.services.retries import GAVE_WAY
 from registration.services.twice import rest_of
+from registration.ways import way_of
 
 REFUND_COLUMNS = (
     *("refund", "requested", "order", "name", "email", "amount", "fee", "currency"),
@@ -60,7 +61,7 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         *(refund.amount, refund.fee_amount, refund.currency),
         *(refund.state, refund.destination, refund.source, refund.stripe_reason),
         state_label(shown_state(refund), "refund"),
-        *(_way(refund), refund.get_source_display()),
+        *(way_of(refund), refund.get_source_display()),
         *map(as_text, (why_refunded(refund), refund.note, *people)),
         refund.retry_of.number if refund.retry_of else "",
         BESIDE.join(credit.number for credit in refund.credits.all()),
@@ -91,12 +92,6 @@ def _by_fate(refund: Refund, parts: list[RefundPart]) -> tuple[Decimal, ...]:
 def _had_left(part: RefundPart) -> bool:
     """Whether the books say that it left; credit from a note that was made by hand keeps no moment of its own."""
     return part.accepted_at is not None or part.failure_reason == GAVE_WAY
-
-
-def _way(refund: Refund) -> str:
-    """Where it goes, in words; what goes back by a transfer alone was never sent the way that was asked for."""
-    is_by_hand = {part.channel for part in refund.parts.all()} == {RefundPart.Channel.MANUAL}
-    return _("By hand") if is_by_hand else str(refund.get_destination_display())
 
 
 def _beside(ids: Any) -> str:

@@ -19,7 +19,7 @@ from dashboard.orders.refunds import by_hand
 from dashboard.refunds.held import held
 from dashboard.refunds.lines import line_in_words
 from dashboard.refunds.outcome import proposed_text, proposed_title, result_context
-from dashboard.refunds.panel import money, where
+from dashboard.refunds.panel import money, paid_by, where
 from registration.attention import explanation
 from registration.models import HistoryEntry, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
@@ -27,6 +27,9 @@ from registration.refund_words import Step, TakenOn, holder, steps, taken_on_by
 from registration.said import stripe_reason_in_words, why_refunded
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
+from registration.ways import way_of
+
+MANUAL = RefundPart.Channel.MANUAL
 
 
 def refund_row(refund: Refund) -> dict[str, Any]:
@@ -45,13 +48,14 @@ def refund_row(refund: Refund) -> dict[str, Any]:
 
 
 def _to(refund: Refund) -> str:
-    """Where it goes when that is neither a card nor a credit it came from. Reads ``refund.parts``."""
+    """Where it goes when not all of it goes to a card or to a credit it came from. Reads ``refund.parts``."""
     if refund.destination == Refund.Destination.CREDIT:
         return _("Store credit")
     parts = list(refund.parts.all())
-    if not parts or any(part.channel != RefundPart.Channel.MANUAL for part in parts):
+    if refund.destination != Refund.Destination.CARD or all(part.channel != MANUAL for part in parts):
         return ""
-    return capfirst(", ".join(dict.fromkeys(map(by_hand, parts))))
+    places = (by_hand(part) if part.channel == MANUAL else part.payment.instrument for part in parts)
+    return capfirst(", ".join(dict.fromkeys(places)))
 
 
 def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm | None = None) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
             {"text": _told_of(refund, entry), "meta": _when(entry.created_at)}
             for entry in history.select_related("actor", "refund").order_by("-position")
         ],
-        "sent_to": _to(refund) or str(refund.get_destination_display()),
+        "sent_to": _to(refund) or way_of(refund),
         "records_only": refund.destination == Refund.Destination.CARD,
         "reason": why_refunded(refund),
         "told": _told(refund, parts),
@@ -142,7 +146,7 @@ def _part(part: RefundPart, may_act: bool, manual: ManualForm | None, later: Tak
         (_("Stripe refund"), part.stripe_refund_id),
         (_("Stripe request"), part.stripe_request_id),
         (_("Stripe says"), part.pending_reason or part.failure_reason),
-        (_("Reference") if part.channel == RefundPart.Channel.MANUAL else _("Trace number"), part.trace_reference),
+        (_("Reference") if part.channel == MANUAL else _("Trace number"), part.trace_reference),
         (_("Sent"), _when(part.sent_at)),
         (_("Settled"), _when(part.settled_at) if part.state in (*OVER, State.SUCCEEDED) else ""),
         (_("Times sent"), part.attempts or ""),
@@ -175,7 +179,7 @@ def manual_context(form: ManualForm) -> dict[str, Any]:
         "refund": form.part.refund,
         "attendee": attendee_name(order),
         "amount": money(order, form.part.amount),
-        "instrument": form.part.payment.instrument,
+        "instrument": paid_by(form.part.payment),
         "confirm_url": reverse("manual_confirm", args=[form.part.pk]),
         "back_url": reverse("order_detail", args=[order.reference]),
     }

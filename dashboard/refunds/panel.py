@@ -151,8 +151,14 @@ def where(part: PlannedPart | RefundPart) -> str:
         number = part.payment.credit.number if part.payment.credit else instrument
         return _("back to credit %(number)s") % {"number": number}
     if part.channel == Channel.MANUAL:
-        return _("by hand, paid by %(instrument)s") % {"instrument": instrument}
+        paid = paid_by(part.payment)
+        return _("by hand, paid by %(instrument)s") % {"instrument": paid} if paid else _("by hand")
     return _("on %(instrument)s") % {"instrument": instrument}
+
+
+def paid_by(payment: Payment) -> str:
+    """What goes back by hand was paid with; empty for what came by hand too, which says nothing more."""
+    return "" if payment.method == Payment.Method.MANUAL else payment.instrument
 
 
 def money(order: Order, amount: Decimal) -> str:

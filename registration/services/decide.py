@@ -24,6 +24,7 @@ from registration.services.lines import check_lines
 from registration.services.planner import RefundPlan, plan_refund
 from registration.services.retries import check_retry
 from registration.services.surplus import check_for_item, note_refund
+from registration.ways import channel_fact
 
 
 def decide(
@@ -170,6 +171,7 @@ def _request_facts(order: Order, refund: Refund, plan: RefundPlan) -> dict[str, 
     }
     if refund.fee_amount:
         facts["fee"] = refund.fee_amount
+    facts |= channel_fact(refund.destination, {planned.channel for planned in plan.parts})
     return facts | card_fact(refund.destination, [planned.payment for planned in plan.parts])
 
 

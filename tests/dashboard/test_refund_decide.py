@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from registration.models import Conference, OpenItem, Order, Refund
+from registration.models import Conference, OpenItem, Order, Payment, Refund
 from registration.services.refund import RefundService
-from tests.cast import HTMX, client_of, make_staff
+from tests.cast import HTMX, client_of, make_order, make_staff, pay
 from tests.dashboard.reading import text_of
 from tests.dashboard.refund_form import filled, refund_url
 
@@ -33,6 +33,20 @@ def propose(client: Client, order: Order, **fields: Any) -> Refund:
 def proposal(sam_client: Client, card_order: Order) -> Refund:
     """12.50, proposed by Sam."""
     return propose(sam_client, card_order)
+
+
+def test_a_proposed_transfer_is_not_sent_to_a_card(
+    grace_client: Client, sam_client: Client, conference: Conference, ada: Any
+) -> None:
+    order = make_order(conference, ada, total="80.00", status=Order.Status.PAID)
+    pay(order, "80.00", method=Payment.Method.MANUAL)
+    proposal = propose(sam_client, order)
+
+    page = grace_client.get(decide_url(proposal)).content.decode()
+
+    assert "<dt>Send to</dt><dd>By hand</dd>" in page
+    assert "Original card" not in page
+    assert "€12.50 by hand</b>" in page
 
 
 def decide_url(refund: Refund) -> str:

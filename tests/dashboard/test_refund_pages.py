@@ -185,6 +185,9 @@ def manual_part(conference: Conference, ada: Any) -> RefundPart:
 def test_manual_part_is_ticked_off_with_a_reference(grace_client: Client, manual_part: RefundPart) -> None:
     page = grace_client.get(detail_url(manual_part.refund)).content.decode()
     assert "Record the transfer" in page
+    on_order = grace_client.get(reverse("order_detail", args=[manual_part.refund.order.reference])).content.decode()
+    assert ">Record the transfer<" in on_order
+    assert "Confirm transfer" not in on_order
 
     response = grace_client.post(reverse("manual_confirm", args=[manual_part.pk]), {"reference": "SEPA 4711"})
 
@@ -197,6 +200,18 @@ def test_manual_part_is_ticked_off_with_a_reference(grace_client: Client, manual
     assert "Original card" not in page
     order = grace_client.get(reverse("order_detail", args=[manual_part.refund.order.reference]))
     assert order.context["page"].refunds[0].where == "By hand, reference SEPA 4711"
+
+
+def test_a_mixed_refund_says_both_ways(grace_client: Client, manual_part: RefundPart) -> None:
+    refund = manual_part.refund
+    card = pay(refund.order, "20.00", card_brand="visa", card_last4="4242")
+    refund.parts.create(payment=card, channel="STRIPE", amount=Decimal("1.00"), state="succeeded")
+
+    page = grace_client.get(detail_url(refund)).content.decode()
+
+    assert "<dt>Sent to</dt><dd>By hand, Visa ending 4242</dd>" in page
+    assert "<b>By hand</b>" in page
+    assert "Manual" not in page
 
 
 def test_manual_part_needs_a_reference(grace_client: Client, manual_part: RefundPart) -> None:
@@ -223,7 +238,8 @@ def test_a_transfer_is_called_off_on_the_page_of_its_refund(grace_client: Client
     url = reverse("part_cancel", args=[manual_part.pk])
     page = grace_client.get(detail_url(manual_part.refund)).content.decode()
     assert f'action="{url}"' in page
-    assert "Call off the transfer" in page
+    assert "Nothing was paid yet; the amount can be refunded again.</p>" in page
+    assert '<button class="btn btn-ghost" type="submit">Call off the transfer</button>' in page
 
     done = grace_client.post(url, follow=True).content.decode()
     again = grace_client.post(url, follow=True).content.decode()

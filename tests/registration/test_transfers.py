@@ -1,11 +1,12 @@
 """What goes back by hand: reserved until the transfer is recorded, and the order's own again once it is called off."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from registration.attention import advice, explanation
 from registration.books import Account, movements_of
@@ -15,6 +16,7 @@ from registration.refund_ends import UNDONE, ended_as, that_ended
 from registration.refund_words import holder, steps
 from registration.sentences import sentence
 from registration.services.errors import RefundError, RefundHeld
+from registration.services.history import record
 from registration.services.manual import call_off_transfer, confirm_manual
 from registration.services.refund import RefundService
 from registration.services.settle import move_part
@@ -22,6 +24,7 @@ from registration.services.undo import undo_refund
 from registration.trial_balance import trial_balance
 from tests.registration.books import assert_books_agree, make_conference, make_order, make_user
 from tests.registration.desk import add_card_payment, at_once
+from tests.registration.proposals import colleague, propose
 from tests.registration.test_paid_once import refund, turn_up
 
 if TYPE_CHECKING:
@@ -55,6 +58,51 @@ def also_by_card(sandbox: "SandboxServer", order: Order, amount: str) -> None:
     """The order comes to so much more, which a card paid."""
     Order.objects.filter(pk=order.pk).update(total=order.total + Decimal(amount))
     add_card_payment(sandbox, order, amount)
+
+
+def told(order: Order) -> str:
+    """The newest decision or proposal, in words."""
+    kinds = ("refund_requested", "refund_proposed")
+    entry = order.history.filter(kind__in=kinds).order_by("position").last()
+    assert entry is not None
+    return sentence(entry)
+
+
+def test_what_goes_back_by_hand_is_said_to(order: Order, grace: Any) -> None:
+    RefundService.create_refund(order, amount=Decimal("20.00"), destination=CARD, staff_user=grace)
+
+    words = "grace decided to refund $20.00 of $50.00 by hand, $30.00 left; the transfer is still to be made"
+    assert told(order) == words
+    with translation.override("de"):
+        assert "von Hand" in told(order)
+        assert "Karte" not in told(order)
+
+
+def test_what_is_proposed_by_hand_is_said_to(order: Order) -> None:
+    order.conference.support_refund_limit = Decimal("10.00")
+    order.conference.save()
+
+    propose(order, colleague("sam", "Support"), "20.00")
+
+    assert told(order) == "sam proposed to refund $20.00 of $50.00 (by hand); a second person decides"
+
+
+def test_a_mixed_refund_says_both(sandbox: "SandboxServer", order: Order, grace: Any) -> None:
+    also_by_card(sandbox, order, "40.00")
+    order.payments.update(card_brand="visa", card_last4="4242")  # The terminal's card has digits too.
+
+    with suppress(RefundError):
+        RefundService.create_refund(order, amount=Decimal("90.00"), destination=CARD, staff_user=grace)
+
+    assert "$90.00 of $90.00 (card and by hand)" in told(order)
+
+
+def test_a_decision_from_before_ways_were_kept_reads_as_it_did(order: Order, grace: Any) -> None:
+    facts = {"amount": "5.00", "currency": "USD", "total": "50.00", "destination": "CARD", "refundable": "45.00"}
+
+    record(order, "refund_requested", actor=grace, facts=facts)
+
+    assert told(order) == "grace refunded $5.00 of $50.00 (original card), $45.00 left"
 
 
 def decide(order: Order, amount: str = "50.00", destination: str = CARD) -> RefundPart:
