@@ -8,6 +8,7 @@ from django.db import transaction
 
 from registration.models import Conference, OpenItem, Order, Payment
 from registration.said import say
+from registration.services.charged_back import show_charged_back
 from registration.services.history import record
 from registration.services.open_items import close_items, open_item, open_item_once
 from registration.services.payment_lookup import find_payment
@@ -80,9 +81,7 @@ def show(order: Order, payment: Payment, snapshot: DisputeSnapshot) -> None:
         )
     else:
         open_item(OpenItem.Kind.DISPUTED, snapshot.id, conference=order.conference, **details)
-    if snapshot.status == "lost" and payment.refunded_amount > 0:
-        details["facts"] |= {"refunded": str(payment.refunded_amount)}
-        open_item_once(OpenItem.Kind.CHARGED_BACK, snapshot.id, conference=order.conference, **details)
+    show_charged_back(payment, charge_id=snapshot.charge_id)
 
 
 def facts_of(snapshot: DisputeSnapshot) -> dict[str, str]:

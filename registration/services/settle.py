@@ -16,6 +16,7 @@ from registration.models import OpenItem, Order, Payment, Refund, RefundPart
 from registration.models.refund import ACCEPTED, NOTED, OVER, UNDECIDED, URGENCY, State
 from registration.money import ZERO
 from registration.said import Said, Sentence, say
+from registration.services.charged_back import show_charged_back
 from registration.services.credit_notes import (
     CALLED_OFF,
     is_called_off,
@@ -287,9 +288,10 @@ def _close_surplus(order: Order) -> None:
 
 
 def settle_payment(payment: Payment) -> None:
-    """REFUNDED when all of it went back, SUCCEEDED again when some came back."""
+    """REFUNDED when all of it went back, SUCCEEDED again when some came back; an item when it was charged back too."""
     if payment.amount <= ZERO or not payment.refund_parts.exists():
         return
+    show_charged_back(payment)
     gone = payment.refunded_amount >= payment.amount
     status = Payment.Status.REFUNDED if gone else Payment.Status.SUCCEEDED
     if status != payment.status:
