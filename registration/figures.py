@@ -18,12 +18,11 @@ from django.db.models import Case, Count, F, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import TruncDate
 
 from registration.models import Conference, Credit, CreditEntry, OpenItem, Order, Refund, RefundPart
-from registration.models.refund import ACCEPTED, RESERVING, State
+from registration.models.refund import ACCEPTED, UNDER_WAY, State
 from registration.money import ZERO, quantize_money
 from registration.said import Sentence
 
 TO_CREDIT = (RefundPart.Channel.STORE_CREDIT, RefundPart.Channel.CREDIT_RETURN)
-UNDER_WAY = (*set(RESERVING) - {State.AWAITING_APPROVAL}, State.PENDING, State.REQUIRES_ACTION)
 STUCK = (OpenItem.Kind.FAILED, OpenItem.Kind.UNCONFIRMED, OpenItem.Kind.SLOW)
 EXTERNAL = Refund.Source.EXTERNAL
 AGES = (30, 90, 180, 365)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from registration.models import Refund, RefundPart
-from registration.models.refund import OVER, State
+from registration.models.refund import OVER, WITH_STRIPE, State
 from registration.money import format_money
 from registration.refund_ends import TELLS_TWO_ENDS, UNDONE, WITHDRAWN, ended_as, ended_label
 from registration.sentences import cause_in_words
@@ -32,37 +32,39 @@ class Step:
 
 def steps(refund: Refund) -> list[Step]:
     """The stations of a refund with their times. Reads ``refund.parts``."""
-    parts = [part for part in refund.parts.all() if part.channel == Channel.STRIPE]
-    settled = max((part.settled_at for part in parts if part.settled_at), default=None)
-    sent = min((part.sent_at for part in parts if part.sent_at), default=None)
-    state = refund.state
-    if state == State.AWAITING_APPROVAL:
+    if refund.state == State.AWAITING_APPROVAL:
         waiting = Step(_("Waiting for approval"), None, "now")
         return [Step(_("Proposed"), refund.created_at, "done"), waiting, Step(_("Succeeded"), None, "todo")]
-    requested = Step(_("Requested"), refund.created_at, "now" if state == State.REQUESTED else "done")
-    if not parts and state == State.REQUESTED:
-        return [requested]
-    if state == State.AWAITING_TRANSFER and not parts:
-        return [requested, Step(_("Pay back by hand"), None, "now")]
-    if not parts:
-        return [requested, Step(ended_label(refund), refund.updated_at, "done")]
-    if state in OVER:
-        return [requested, Step(ended_label(refund), settled, "failed")]
-    if state == State.UNCONFIRMED:
-        return [requested, Step(_("Being verified"), sent, "now"), Step(_("Succeeded"), None, "todo")]
-    is_there = any(part.state in (State.PENDING, State.REQUIRES_ACTION) for part in parts)
-    at_stripe = "todo" if state == State.REQUESTED else "now" if is_there else "done"
-    transfer = [Step(_("Pay back by hand"), None, "now")] if state == State.AWAITING_TRANSFER else []
-    return [
-        requested,
-        Step(_("At Stripe"), sent, at_stripe),
-        *transfer,
-        Step(
-            _("Succeeded"),
-            settled if state == State.SUCCEEDED else None,
-            "done" if state == State.SUCCEEDED else "todo",
-        ),
-    ]
+    requested = Step(_("Requested"), refund.created_at, "now" if refund.state == State.REQUESTED else "done")
+    by_stripe = [part for part in refund.parts.all() if part.channel == Channel.STRIPE]
+    return [requested, *(_through_stripe(refund, by_stripe) if by_stripe else _without_stripe(refund))]
+
+
+def _without_stripe(refund: Refund) -> list[Step]:
+    """What follows the request of a refund that Stripe has no part in."""
+    if refund.state == State.REQUESTED:
+        return []
+    return _transfer(refund) or [Step(ended_label(refund), refund.updated_at, "done")]
+
+
+def _through_stripe(refund: Refund, parts: list[RefundPart]) -> list[Step]:
+    """What follows the request of a refund with parts that go through Stripe."""
+    settled = max((part.settled_at for part in parts if part.settled_at), default=None)
+    sent = min((part.sent_at for part in parts if part.sent_at), default=None)
+    if refund.state in OVER:
+        return [Step(ended_label(refund), settled, "failed")]
+    has_arrived = refund.state == State.SUCCEEDED
+    succeeded = Step(_("Succeeded"), settled if has_arrived else None, "done" if has_arrived else "todo")
+    if refund.state == State.UNCONFIRMED:
+        return [Step(_("Being verified"), sent, "now"), succeeded]
+    is_there = any(part.state in WITH_STRIPE for part in parts)
+    at_stripe = "todo" if refund.state == State.REQUESTED else "now" if is_there else "done"
+    return [Step(_("At Stripe"), sent, at_stripe), *_transfer(refund), succeeded]
+
+
+def _transfer(refund: Refund) -> list[Step]:
+    """The station at which somebody has to pay it back; none for any other refund."""
+    return [Step(_("Pay back by hand"), None, "now")] if refund.state == State.AWAITING_TRANSFER else []
 
 
 def ended_because(refund: Refund) -> str:
@@ -174,7 +176,7 @@ def _dates(part: RefundPart) -> str:
         return _("Sent on %(day)s, expected by %(until)s.") % values
     if part.state == State.REQUIRES_ACTION and part.act_by:
         return _("They have until %(day)s.") % {"day": _day(part.act_by)}
-    if part.state in (State.PENDING, State.REQUIRES_ACTION) and part.sent_at:
+    if part.state in WITH_STRIPE and part.sent_at:
         return _("At Stripe since %(day)s.") % {"day": _day(part.sent_at)}
     if part.state == State.FAILED and since:
         return _("Failed on %(day)s.") % {"day": _day(since)}

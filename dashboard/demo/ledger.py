@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from dashboard.demo.purchases import Purchases
 from registration.models import Conference, Credit, CreditEntry, Order, Payment, Refund, RefundPart
-from registration.models.refund import ACCEPTED, NOTED, OVER, RESERVING, UNDECIDED, URGENCY
+from registration.models.refund import ACCEPTED, NOTED, OPEN, OVER, UNDECIDED, URGENCY
 from registration.money import ZERO, to_minor_units
 from registration.services.decide import card_fact
 from registration.ways import channel_fact
@@ -126,7 +126,7 @@ class Ledger(Purchases):
             amount=share.amount,
             state=share.state,
             created_at=at,
-            settled_at=None if share.state in (*RESERVING, State.PENDING, State.REQUIRES_ACTION) else at + MINUTE,
+            settled_at=None if share.state in OPEN else at + MINUTE,
         )
         self._send(part, at)
         for name, value in share.details.items():

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from dashboard.credits.display import moved_by, movement_detail, movement_name
 from registration.credit_ledger import Movement, movements_from_the_first
 from registration.models import Conference, HistoryEntry, Order, RefundPart
-from registration.models.refund import State
+from registration.models.refund import WITH_STRIPE
 from registration.money import ZERO, quantize_money
 from registration.sentences import Facts, person, sentence
 
@@ -45,8 +45,8 @@ COLUMNS = {
     "placed": "created_at",
 }
 IN_WORDS, ON_ITS_WAY = "state", "on_its_way"
-"""The status as the screen says it, and what Stripe or somebody's transfer has not brought yet, which is not in
-``refunded``; they stand last, so that the other columns stay where they were."""
+"""The status as the screen says it, and what Stripe has not brought yet, which is not in ``refunded``; they stand last,
+so that the other columns stay where they were."""
 SEARCHED, HIDDEN = "q", "*"
 HISTORY_COLUMNS = ("position", "when", "what", "who", "event", "amount", "currency", "refund", "note")
 LEDGER_COLUMNS = ("when", "what", "detail", "who", "credit", "order", "amount", "balance", "currency", "kind")
@@ -73,7 +73,7 @@ def _csv_of(orders: QuerySet[Order], zone: tzinfo, words: dict[str, str]) -> Gen
 
 def _on_their_way(orders: list[int]) -> dict[int, Decimal]:
     """What of some orders was accepted and has not arrived, by their keys; few have any."""
-    moving = RefundPart.objects.filter(refund__order__in=orders, state__in=(State.PENDING, State.REQUIRES_ACTION))
+    moving = RefundPart.objects.filter(refund__order__in=orders, state__in=WITH_STRIPE)
     sums = moving.order_by().values_list("refund__order").annotate(Sum("amount"))
     return {order: quantize_money(amount) for order, amount in sums}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from dashboard.orders.under_way import AT_STRIPE
 from dashboard.refunds.held import Undo, undo_of
 from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
@@ -70,8 +71,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: Refund | No
 
 def _may_stripe_know(part: RefundPart) -> bool:
     """Whether Stripe may know more of it than is known here."""
-    awaited = (State.REQUESTED, State.UNCONFIRMED, State.PENDING, State.REQUIRES_ACTION)
-    return part.channel == RefundPart.Channel.STRIPE and part.state in awaited
+    return part.channel == RefundPart.Channel.STRIPE and part.state in AT_STRIPE
 
 
 def _place(part: RefundPart, payments: dict[int, Payment]) -> str:

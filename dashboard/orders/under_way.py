@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from registration.json_rows import fetched
 from registration.models import Order, Refund, RefundPart
-from registration.models.refund import ACCEPTED, State
+from registration.models.refund import ACCEPTED, WITH_STRIPE, State
 from registration.money import ZERO
 
-AT_STRIPE = (State.REQUESTED, State.UNCONFIRMED, State.PENDING, State.REQUIRES_ACTION)
+AT_STRIPE = (State.REQUESTED, State.UNCONFIRMED, *WITH_STRIPE)
 """Stripe has it or may have it, unless its refund can still be undone."""
 
 

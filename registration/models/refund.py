@@ -39,8 +39,14 @@ UNDECIDED = (State.AWAITING_APPROVAL, State.REQUESTED, State.UNCONFIRMED)
 """Whether it goes out is still for a person or for Stripe to say."""
 RESERVING = (*UNDECIDED, State.AWAITING_TRANSFER)
 """It has not left, and its sum can go nowhere else."""
-ACCEPTED = (State.PENDING, State.REQUIRES_ACTION, State.SUCCEEDED)
+WITH_STRIPE = (State.PENDING, State.REQUIRES_ACTION)
+"""It has left, and has not arrived."""
+ACCEPTED = (*WITH_STRIPE, State.SUCCEEDED)
 """It has left, and counts as refunded."""
+UNDER_WAY = (State.REQUESTED, State.UNCONFIRMED, State.AWAITING_TRANSFER, *WITH_STRIPE)
+"""It is decided, and has not arrived."""
+OPEN = (State.AWAITING_APPROVAL, *UNDER_WAY)
+"""Its outcome can still be waited for."""
 NOTED = (State.AWAITING_TRANSFER, *ACCEPTED)
 """It is decided for good: a credit note records it."""
 OVER = (State.FAILED, State.CANCELED, State.REJECTED)
@@ -162,7 +168,7 @@ class Refund(models.Model):
     @property
     def is_open(self) -> bool:
         """Whether its outcome can still be waited for."""
-        return self.state not in (State.SUCCEEDED, *OVER)
+        return self.state in OPEN
 
 
 class RefundPart(models.Model):

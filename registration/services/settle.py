@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from registration.models import OpenItem, Order, Payment, Refund, RefundPart
-from registration.models.refund import ACCEPTED, NOTED, OVER, UNDECIDED, URGENCY, State
+from registration.models.refund import ACCEPTED, NOTED, OVER, UNDECIDED, URGENCY, WITH_STRIPE, State
 from registration.money import ZERO
 from registration.said import Said, Sentence, say
 from registration.services.charged_back import show_charged_back
@@ -42,7 +42,7 @@ WAITING_IN: dict[Kind, tuple[State, ...]] = {
     Kind.UNSENT: (State.REQUESTED,),
     Kind.UNCONFIRMED: (State.UNCONFIRMED,),
     Kind.BALANCE_LOW: (State.PENDING,),
-    Kind.SLOW: (State.PENDING, State.REQUIRES_ACTION),
+    Kind.SLOW: WITH_STRIPE,
 }
 """The states of a part in which an item of each kind may stay open."""
 NOT_POSSIBLE = "not_possible"
@@ -158,15 +158,7 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
         part.state = State.CANCELED
     elif part.channel == Channel.MANUAL:
         part.state = State.AWAITING_TRANSFER
-        open_item(
-            OpenItem.Kind.MANUAL_TRANSFER,
-            f"part:{part.pk}",
-            conference=order.conference,
-            order=order,
-            refund=part.refund,
-            payment=part.payment,
-            facts=part_facts(part) | {"part": part.pk},
-        )
+        _ask_for_transfer(order, part)
     else:
         part.state = State.SUCCEEDED
         if part.channel == Channel.CREDIT_RETURN:
@@ -175,6 +167,18 @@ def _carry_out(order: Order, part: RefundPart, *, refused: bool) -> None:
     note_acceptance(part)
     part.save(update_fields=["state", "accepted_at", "settled_at", "credit"])
     keep_waiting_items(order, part)
+
+
+def _ask_for_transfer(order: Order, part: RefundPart) -> None:
+    open_item(
+        OpenItem.Kind.MANUAL_TRANSFER,
+        f"part:{part.pk}",
+        conference=order.conference,
+        order=order,
+        refund=part.refund,
+        payment=part.payment,
+        facts=part_facts(part) | {"part": part.pk},
+    )
 
 
 def _record_move(order: Order, part: RefundPart, refusal: Sentence, actor: Any) -> None:

@@ -9,7 +9,7 @@ from registration.models.refund import URGENCY
 from tools.bench.books import Books
 from tools.bench.people import Person
 from tools.bench.rows import moment, money
-from tools.bench.sale import ACCEPTED_STATES, OVER_STATES, RESERVING_STATES, Event, Note, Sale, Tender
+from tools.bench.sale import NOTED_STATES, OVER_STATES, UNDECIDED_STATES, Event, Note, Sale, Tender
 
 State, Channel, Destination = RefundPart.State, RefundPart.Channel, Refund.Destination
 Method, Kind = Payment.Method, CreditEntry.Kind
@@ -140,11 +140,11 @@ def _part(books: Books, sale: Sale, refund_id: int, share: Share, at: int, spend
 
 def _notes_of(books: Books, sale: Sale, refund_id: int, shares: list[Share], to: str, at: int) -> list[Note]:
     """The credit notes of a refund, once all of it is decided."""
-    if any(share.state in RESERVING_STATES for share in shares):
+    if any(share.state in UNDECIDED_STATES for share in shares):
         return []
-    accepted = [share for share in shares if share.state in ACCEPTED_STATES]
-    as_credit = sum(share.amount for share in accepted if share.channel == Channel.STORE_CREDIT)
-    back = sum(share.amount for share in accepted if share.channel in (Channel.STRIPE, Channel.MANUAL))
+    noted = [share for share in shares if share.state in NOTED_STATES]
+    as_credit = sum(share.amount for share in noted if share.channel == Channel.STORE_CREDIT)
+    back = sum(share.amount for share in noted if share.channel in (Channel.STRIPE, Channel.MANUAL))
     notes = []
     if as_credit:
         notes.append(issue(books, sale.person, as_credit, at + 5, Credit.Kind.REFUND, sale, refund_id))

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registration.models import Credit, CreditEntry, Order, Payment
-from registration.models.refund import ACCEPTED, OVER, RESERVING
+from registration.models.refund import ACCEPTED, NOTED, OVER, RESERVING, UNDECIDED
 from tools.bench.people import Person
 
 ACCEPTED_STATES, RESERVING_STATES, OVER_STATES = (frozenset(map(str, group)) for group in (ACCEPTED, RESERVING, OVER))
+UNDECIDED_STATES, NOTED_STATES = (frozenset(map(str, group)) for group in (UNDECIDED, NOTED))
 CAPTURED = frozenset(map(str, Payment.CAPTURED))
 OPEN_ENDED = (Order.Status.PENDING, Order.Status.CANCELLED)
 
