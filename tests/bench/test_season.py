@@ -4,9 +4,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from registration.models import Credit, HistoryEntry, Order, Payment, Refund
+from registration.models import Credit, HistoryEntry, Order, Payment, Refund, RefundPart
 from registration.services.verification.rows import unusual
 from registration.services.verification.run import Ledger
+from tests.registration.books import make_conference, make_user
+from tools.bench.books import Books
+from tools.bench.moves import Share, pay, refund
 from tools.bench.season import LONG_REFERENCE, build
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +65,17 @@ def test_everything_happens_in_it() -> None:
     assert {Credit.Status.AVAILABLE, Credit.Status.APPLIED, Credit.Status.PAID_OUT, Credit.Status.EXPIRED} <= set(
         Credit.objects.values_list("status", flat=True)
     )
+
+
+def test_a_transfer_that_waits_has_its_note_as_at_the_desk() -> None:
+    books = Books(make_conference(), [make_user("sam").pk], seed=1)
+    sale = books.sale(books.meet(0), 0, 5_000)
+    tender = pay(books, sale, Payment.Method.MANUAL, 5_000)
+
+    (note,) = refund(books, sale, [Share(tender, 2_000, RefundPart.State.AWAITING_TRANSFER, RefundPart.Channel.MANUAL)])
+
+    assert (note.amount, note.status) == (2_000, Credit.Status.PAID_OUT)
+    assert refund(books, sale, [Share(tender, 1_000, RefundPart.State.AWAITING_APPROVAL)]) == []
 
 
 def test_the_ledger_check_looks_closer_only_where_it_must() -> None:
