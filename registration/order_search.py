@@ -11,8 +11,9 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 from typing import Any
 
 from django.db import connection
@@ -100,7 +101,7 @@ class Search:
     """Whether so many orders are found that nobody should count them."""
 
 
-def search(conference: Conference, text: str, path: str = "") -> Search:
+def search(conference: Conference, text: str, path: str = "", own: str = "") -> Search:
     """Understand a search: every word must be the beginning of a word of the order, or of an id at Stripe.
 
     Beside a name a number may be what was paid as well, and beside the last four digits of a card a word its brand.
@@ -109,11 +110,12 @@ def search(conference: Conference, text: str, path: str = "") -> Search:
         conference: Only its orders can be found.
         text: As typed. Without any word in it nothing is found.
         path: From the rows that are asked for to their order, as ``order__``; empty for orders themselves.
+        own: Column of these rows with an amount of their own, which a number may mean as well.
     """
     asked = read_search(text)
     if not asked.ids and not asked.tokens:
         return Search(Q(pk__in=[]))
-    condition, is_common = _with_words(conference, asked, path) if asked.tokens else (Q(), False)
+    condition, is_common = _with_words(conference, asked, path, own) if asked.tokens else (Q(), False)
     for token in asked.ids:
         has_id, is_vague = _at_stripe(token, path)
         condition &= has_id
@@ -121,28 +123,37 @@ def search(conference: Conference, text: str, path: str = "") -> Search:
     return Search(condition, is_common)
 
 
-def _with_words(conference: Conference, asked: Asked, path: str) -> tuple[Q, bool]:
+def _with_words(conference: Conference, asked: Asked, path: str, own: str) -> tuple[Q, bool]:
     """Orders with the words that were asked for, and whether they are too many to look up."""
     keys = found_by_words(conference, words_of(asked.leading))
     if keys is not None:
         condition = Q(AmongKeys(keys, f"{path}pk"))
         for token in asked.meaning:
-            condition &= _compared(words_of([token]), path) | _meant(token, asked.last_fours, path)
+            condition &= _compared(words_of([token]), path) | _meant(token, asked.last_fours, path, own)
         return condition, False
     # A name that very many have: only words lead on to few of them, and whose brand a card is they do not tell.
     every = words_of(token for token in asked.tokens if token in asked.leading or not token.brand)
     keys = found_by_words(conference, every) if asked.meaning else None
-    return (_compared(every, path), True) if keys is None else (Q(AmongKeys(keys, f"{path}pk")), False)
+    by_words = _compared(every, path) if keys is None else Q(AmongKeys(keys, f"{path}pk"))
+    amounts = [_between(own, token) for token in asked.meaning if own and token.amounts]
+    if not amounts:
+        return by_words, keys is None
+    # Few of these rows are of that amount, so the list is asked for them.
+    return by_words | reduce(and_, amounts, _compared(words_of(asked.leading), path)), True
 
 
-def _meant(token: Token, last_fours: Sequence[str], path: str) -> Q:
+def _meant(token: Token, last_fours: Sequence[str], path: str, own: str) -> Q:
     """What else than its words a token may mean: an amount, or the brand of a card with these last digits."""
     if token.amounts:
-        least, above = token.amounts
-        columns = (f"{path}total", f"{path}paid_amount")
-        return reduce(or_, (Q(**{f"{column}__gte": least, f"{column}__lt": above}) for column in columns))
+        columns = (f"{path}total", f"{path}paid_amount", own)
+        return reduce(or_, (_between(column, token) for column in columns if column))
     cards = Payment.objects.filter(card_brand=token.brand, card_last4__in=last_fours)
     return Q(Exists(cards.filter(order=OuterRef(f"{path}pk"))))
+
+
+def _between(column: str, token: Token) -> Q:
+    least, above = token.amounts or (Decimal(0), Decimal(0))
+    return Q(**{f"{column}__gte": least, f"{column}__lt": above})
 
 
 def found_by_words(conference: Conference, asked: Sequence[Spellings]) -> list[int] | None:
@@ -226,17 +237,17 @@ def _at_stripe(token: str, path: str) -> tuple[Q, bool]:
     """Orders with an id at Stripe that begins so, and whether so many do that the list is asked instead of the ids."""
     owners: QuerySet[Any]
     if token.startswith(("re_", "pyr_")):
-        owners, to_order = RefundPart.objects.filter(_begins("stripe_refund_id", token)), "refund__order"
+        owners, to_order = RefundPart.objects.filter(begins("stripe_refund_id", token)), "refund__order"
     else:
         column = "stripe_payment_intent_id" if token.startswith("pi_") else "stripe_charge_id"
-        owners, to_order = Payment.objects.filter(_begins(column, token)), "order"
+        owners, to_order = Payment.objects.filter(begins(column, token)), "order"
     keys = list(owners.order_by().values_list(to_order, flat=True)[: MOST_BY_ID + 1])
     if len(keys) <= MOST_BY_ID:
         return Q(**{f"{path}pk__in": keys}), False
     return Q(Exists(owners.filter(**{to_order: OuterRef(f"{path}pk")}))), True
 
 
-def _begins(column: str, token: str) -> Q:
+def begins(column: str, token: str) -> Q:
     """A beginning as an index of this database can look it up: SQLite's has no use for LIKE."""
     if connection.vendor == "sqlite":
         return Q(**{f"{column}__gte": token, f"{column}__lt": token + chr(0x10FFFF)})

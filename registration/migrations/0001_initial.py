@@ -611,6 +611,10 @@ class Migration(migrations.Migration):
             model_name='refundpart',
             index=models.Index(fields=['created_at'], name='refund_part_by_day'),
         ),
+        migrations.AddIndex(
+            model_name='refundpart',
+            index=models.Index(condition=models.Q(('trace_reference__gt', '')), fields=['trace_reference'], name='refund_part_by_reference', opclasses=['varchar_pattern_ops']),
+        ),
         migrations.AddConstraint(
             model_name='refundpart',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='refund_part_amount_positive'),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from registration.models import Conference, Order, Payment, Refund
 from registration.models.refund import State
+from registration.refund_search import with_reference
 from registration.services.refund import RefundService
 from tests.cast import HTMX, make_order, make_staff
 from tests.dashboard.reading import text_of
@@ -167,6 +169,55 @@ def test_a_name_that_very_many_orders_have_is_looked_for_along_the_list(
 
     assert_lists(grace_client, {"q": "muller"}, ada)
     assert_lists(grace_client, {"q": "muller", "state": "failed"})
+
+
+@pytest.mark.parametrize("common", [1024, -1])
+def test_beside_a_name_a_number_is_the_refunds_amount_or_the_orders(
+    grace_client: Client, new_order: NewOrder, monkeypatch: pytest.MonkeyPatch, common: int
+) -> None:
+    monkeypatch.setattr("registration.order_search.COMMON", common)
+    part = refund_of(new_order(paid="600.00", billing_name="Ada Müller"), "160.00")
+    cents = refund_of(part.order, "160.50")
+    refund_of(part.order, "16.00")
+    refund_of(new_order(paid="600.00", billing_name="Bob Babbage"), "160.00")
+
+    assert_lists(grace_client, {"q": "müller 160"}, cents, part)
+    assert_lists(grace_client, {"q": "160,50 mueller"}, cents)
+    assert_lists(grace_client, {"q": "müller 161"})
+
+
+def test_beside_a_name_a_number_is_still_the_orders_total(grace_client: Client, new_order: NewOrder) -> None:
+    refund = refund_of(new_order(paid="240.00", billing_name="Ada Müller"), "160.00")
+
+    assert_lists(grace_client, {"q": "müller 240"}, refund)
+
+
+def test_a_transfer_is_found_by_its_reference_or_the_beginning_of_it(
+    grace_client: Client, by_hand: Refund, new_order: NewOrder
+) -> None:
+    by_hand.parts.update(trace_reference="SEPA 77-1")
+    other = refund_of(new_order(paid="20.00"), "5.00")
+    other.parts.update(trace_reference="SEPA 78-1")
+
+    for words in ("SEPA 77-1", "sepa 77-1", "SEPA 77"):
+        assert_lists(grace_client, {"q": words}, by_hand)
+    assert_lists(grace_client, {"q": "SEPA 7"}, other, by_hand)
+    assert_lists(grace_client, {"q": "SEPA"})
+    with mock.patch("registration.refund_search.MOST_BY_REFERENCE", 1):
+        assert_lists(grace_client, {"q": "SEPA 7"})
+        assert_lists(grace_client, {"q": "SEPA 77-1"}, by_hand)
+
+
+@pytest.mark.parametrize("text", ["SEPA 77-1", "77"])
+def test_an_index_leads_to_a_reference(text: str, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1) as asked:
+        assert with_reference(text) == []
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{asked[0]['sql']}")
+        assert "refund_part_by_reference" in str(cursor.fetchall())
 
 
 def test_a_number_or_a_refunds_id_at_stripe_finds_it_alone_and_digits_a_card_as_well(
