@@ -16,7 +16,7 @@ from registration import comparison_words
 from registration.models import OpenItem, Order, Refund
 from registration.money import format_money
 from registration.refund_words import check_count
-from registration.said import DISPUTE_REASONS, dispute_in_words
+from registration.said import DISPUTE_REASONS, Said, dispute_in_words
 from registration.sentences import cause_in_words
 from registration.services import surplus
 from registration.services.credit_notes import CALLED_OFF
@@ -25,6 +25,8 @@ from registration.services.settle import NOT_POSSIBLE
 
 Kind = OpenItem.Kind
 
+PAID_AFTER_ALL = ("tried_again", "repeated_at_stripe", "paid_by_hand_as", "arrived_after_all")
+"""How a failure is settled by a refund of the same money."""
 ENDED = (Order.Status.CANCELLED, Order.Status.REFUNDED)
 
 WHAT_HAPPENED = {
@@ -84,11 +86,18 @@ def explanation(item: OpenItem) -> str:
         return _(
             "A transfer was called off after %(amount)s of the credit that came with it had been spent."
         ) % _values(item)
+    if item.kind == Kind.FAILED and _was_paid_after_all(item):
+        return _("A refund of %(amount)s failed: %(cause)s.") % _values(item)
     if why := _why_not_sent(item):
         return _("A refund of %(amount)s was not sent. %(why)s") % {"amount": amount_of(item), "why": why}
     pattern = WHAT_HAPPENED.get(Kind(item.kind))
     what = str(pattern) % _values(item) if pattern else str(item.get_kind_display())
     return " ".join([what, *map(surplus.in_words, going_back(item))])
+
+
+def _was_paid_after_all(item: OpenItem) -> bool:
+    """Whether a failure was settled by something that paid, or that is to pay, the same money."""
+    return isinstance(item.resolution, Said) and item.resolution.code in PAID_AFTER_ALL
 
 
 def _is_needless(item: OpenItem) -> bool:

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from django.db.models import Count, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.attention.comparisons import MEND
+from dashboard.attention.failures import advice_on, can_be_paid_by_hand, part_key, repeat_in_words, why_never_again
 from dashboard.forms.attention import (
     AcknowledgeForm,
     ItemForm,
@@ -28,10 +28,9 @@ from dashboard.lists.unread import Asked
 from dashboard.names import attendee_name
 from dashboard.refunds.panel import money
 from dashboard.templatetags.desk import look_of
-from registration.attention import advice, amount_of, explanation, going_back
+from registration.attention import amount_of, explanation, going_back
 from registration.models import Conference, OpenItem, Order, Refund, RefundPart
 from registration.models.refund import State
-from registration.money import format_money
 from registration.said import say
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
@@ -89,6 +88,8 @@ def read_refunds(items: Sequence[OpenItem]) -> None:
     """Read at once what the items say of refunds: which takes back what an order got too much, why one waits."""
     prefetch_related_objects([item.order for item in items if item.order and item.kind in TOO_MUCH], "refunds")
     prefetch_related_objects([item.refund for item in items if item.refund and item.kind == Kind.UNSENT], "parts")
+    # Whether anything of an order can still go back.
+    prefetch_related_objects([item.order for item in items if item.order and item.kind == Kind.FAILED], "payments")
 
 
 def chips(waiting: QuerySet[OpenItem], kind: str) -> list[dict[str, Any]]:
@@ -125,7 +126,9 @@ def item_context(
         form: The form that was sent and refused, to show again with its reasons.
         repeats: What may be the repeat of what, where that was asked for several items at once.
     """
-    repeats = repeats_of(item) if repeats is None else repeats
+    if repeats is None:
+        read_refunds([item])
+        repeats = repeats_of(item)
     may_settle = request.user.has_perm(SETTLE) and item.resolved_at is None
     offered = _forms(request, item, form, repeats) if may_settle else []
     return {
@@ -133,7 +136,7 @@ def item_context(
         "element": f"item-{item.pk}",
         "amount": amount_of(item),
         "explanation": explanation(item),
-        "advice": advice(item),
+        "advice": advice_on(item, repeats),
         "turned_down": turned_down(item),
         "repeats": [repeat_in_words(item, repeat) for repeat in repeats],
         "hue": look_of("open_item", item.kind)[0],
@@ -141,7 +144,7 @@ def item_context(
         "order_url": reverse("order_detail", args=[item.order.reference]) if item.order else "",
         "refunds": _refunds(request, item, repeats),
         "stripe_ids": _stripe_ids(item),
-        "ways": _ways(request, item) if may_settle else [],
+        "ways": _ways(request, item, repeats) if may_settle else [],
         "can_be_asked": may_settle and item.kind in CAN_BE_ASKED and item.refund is not None,
         "forms": [{"form": each, "open": each is form, "match": _match(each)} for each in offered],
         "settled_by": _settled_by(item),
@@ -175,29 +178,17 @@ def _withdraw_url(request: HttpRequest, item: OpenItem) -> str:
     return reverse("refund_withdraw", args=[refund.pk])
 
 
-def repeat_in_words(item: OpenItem, repeat: Repeat) -> str:
-    """That a refund made at Stripe may be the repeat of one that failed, at either's item."""
-    made, failed = repeat.part.refund, repeat.failure.refund
-    day = date_format(item.conference.localtime(repeat.part.sent_at or made.created_at), "DATE_FORMAT")
-    values = {"number": made.number, "amount": format_money(made.amount, made.currency), "date": day}
-    if item.kind == Kind.FAILED:
-        what = _(
-            "%(number)s over %(amount)s was made at Stripe on %(date)s for the same payment. If it was made for this,"
-            " send nothing again."
-        )
-        return what % values
-    values = {"number": failed.number if failed else "", "amount": amount_of(repeat.failure)}
-    return _("%(number)s over %(amount)s of the same payment failed before it and is still open.") % values
-
-
 def _forms(request: HttpRequest, item: OpenItem, sent: ItemForm | None, repeats: Sequence[Repeat]) -> list[ItemForm]:
     """The forms that settle it and that this user may send."""
     kinds = [kind for kind in SETTLES if (repeats if kind is RepeatForm else SETTLES[kind](item))]
     allowed = [kind for kind in kinds if not kind.permission or request.user.has_perm(kind.permission)]
-    offered = [sent if isinstance(sent, each) else each(item=item) for each in allowed if each is not RepeatForm]
-    if RepeatForm not in kinds:
-        return offered
-    return [sent if isinstance(sent, RepeatForm) else RepeatForm(item=item, repeats=repeats), *offered]
+    return [sent if isinstance(sent, kind) else _form(kind, item, repeats) for kind in allowed]
+
+
+def _form(kind: type[ItemForm], item: OpenItem, repeats: Sequence[Repeat]) -> ItemForm:
+    if issubclass(kind, (RepeatForm, TransferForm)):
+        return kind(item=item, repeats=repeats)
+    return kind(item=item)
 
 
 def _match(form: ItemForm) -> dict[str, Any] | None:
@@ -221,28 +212,24 @@ def _match(form: ItemForm) -> dict[str, Any] | None:
     }
 
 
-def _can_be_paid_by_hand(item: OpenItem) -> bool:
-    return item.kind == Kind.FAILED and item.order is not None and part_key(item) is not None
-
-
 SETTLES: dict[type[ItemForm], Callable[[OpenItem], bool]] = {
     RepeatForm: lambda item: bool(repeats_of(item)),
     MatchForm: lambda item: item.kind == Kind.UNMATCHED,
     TakeBackForm: went_back_twice,
     SendBackForm: can_be_sent_back,
-    TransferForm: _can_be_paid_by_hand,
+    TransferForm: can_be_paid_by_hand,
     AcknowledgeForm: lambda item: item.kind not in NOT_BY_WORDS,
 }
 """Which items each form is for, in the order in which they are offered."""
 
 
-def _ways(request: HttpRequest, item: OpenItem) -> list[Way]:
+def _ways(request: HttpRequest, item: OpenItem, repeats: Sequence[Repeat]) -> list[Way]:
     """The pages that settle this kind of item."""
     order, refund = item.order, item.refund
     if item.kind == Kind.APPROVAL and refund:
         return _ways_of_approval(item, refund, request.user)
     if item.kind == Kind.FAILED and order and refund:
-        return _ways_of_failure(item, order, refund)
+        return [] if why_never_again(item) else _ways_of_failure(item, order, refund, is_doubtful=bool(repeats))
     if item.kind == Kind.MANUAL_TRANSFER and (part := part_key(item)):
         url = reverse("manual_confirm", args=[part])
         return [Way(f"transfer-{item.pk}", _("Record the transfer…"), url, is_main=True)]
@@ -262,20 +249,15 @@ def _ways_of_approval(item: OpenItem, refund: Refund, user: Any) -> list[Way]:
     return [Way(f"decide-{item.pk}", _("Decide…"), reverse("refund_decide", args=[refund.pk]), is_main=True)]
 
 
-def _ways_of_failure(item: OpenItem, order: Order, refund: Refund) -> list[Way]:
+def _ways_of_failure(item: OpenItem, order: Order, refund: Refund, *, is_doubtful: bool) -> list[Way]:
+    """To try it again or to give credit, which comes first unless it may have been repeated at Stripe."""
     url = reverse("refund_create", args=[order.reference])
     again = urlencode({"retry_of": refund.pk})
     instead = urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT})
     return [
         Way(f"again-{item.pk}", _("Try again…"), f"{url}?{again}"),
-        Way(f"instead-{item.pk}", _("Give as credit instead…"), f"{url}?{instead}", is_main=True),
+        Way(f"instead-{item.pk}", _("Give as credit instead…"), f"{url}?{instead}", is_main=not is_doubtful),
     ]
-
-
-def part_key(item: OpenItem) -> int | None:
-    """The part to tick off; the subject names it, as ``part:7``."""
-    key = item.subject.removeprefix("part:")
-    return int(key) if key.isdecimal() else None
 
 
 def still_waits(item: OpenItem) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from registration.attention import amount_of
 from registration.models import OpenItem, Refund
 from registration.money import ZERO, format_money
 from registration.services.match_preview import MatchPreview
@@ -45,6 +46,8 @@ class ItemForm(forms.Form):
     busy: Any = _("Saving")
     explains: Any = ""
     """What will happen, where the fields do not say it."""
+    is_main = False
+    """Whether it comes first of all that may be done about the item."""
     permission = ""
     """What it needs beside the permission to settle."""
 
@@ -120,11 +123,23 @@ class TransferForm(ItemForm):
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
     )
 
+    def __init__(self, *args: Any, item: OpenItem, repeats: Sequence[Repeat] | None = None, **options: Any) -> None:
+        """Ask whether it is wanted a second time, where it may have been repeated at Stripe."""
+        super().__init__(*args, item=item, **options)
+        if repeats_of(item) if repeats is None else repeats:
+            self.fields["again"] = forms.BooleanField(
+                label=_("This is not the repeat: I want to pay %(amount)s again") % {"amount": amount_of(item)},
+                error_messages={
+                    "required": _("Look first whether it was repeated at Stripe, then tick that it was not.")
+                },
+            )
+
 
 class RepeatForm(ItemForm):
     """Which refund made at Stripe is the repeat of which that failed."""
 
     action = "repeat"
+    is_main = True
     button = _("Settle both")
     explains = _(
         "Only if somebody made it at Stripe because the first one failed: both items are then settled, and no money"

@@ -229,8 +229,13 @@ def sent_headline(refund: Refund) -> str:
     return _("%(amount)s refund under way") % amount
 
 
-def result_context(refund: Refund) -> dict[str, Any]:
-    """What the drawer or the refund's page says of a refund that is not simply on its way."""
+def result_context(refund: Refund, *, is_doubtful: bool = False) -> dict[str, Any]:
+    """What the drawer or the refund's page says of a refund that is not simply on its way.
+
+    Args:
+        refund: As it stands now.
+        is_doubtful: It may have been repeated at Stripe, so nothing is advised.
+    """
     verifying = is_verifying(refund)
     retry = f"{reverse('refund_create', args=[refund.order.reference])}?"
     later = taken_on_by(refund) if refund.state in OVER else None
@@ -247,7 +252,8 @@ def result_context(refund: Refund) -> dict[str, Any]:
         "later_url": reverse("refund_detail", args=[newest.pk]) if newest else "",
         "later_label": newest.number if newest else "",
         "result_title": verifying_title(refund) if verifying else ended_title(refund, later),
-        "result_text": verifying_text(refund) if verifying else refused_text(refund, later),
+        "result_text": verifying_text(refund) if verifying else refused_text(refund, later, advise=not is_doubtful),
+        "is_doubtful": is_doubtful,
         "retry_url": retry + urlencode({"retry_of": refund.pk}),
         "credit_url": retry + urlencode({"retry_of": refund.pk, "destination": Refund.Destination.CREDIT}),
     }
@@ -305,14 +311,14 @@ def verifying_text(refund: Refund) -> str:
     }
 
 
-def refused_text(refund: Refund, later: TakenOn | None = None) -> str:
+def refused_text(refund: Refund, later: TakenOn | None = None, *, advise: bool = True) -> str:
     """The cause in words, whether money moved, what to do now."""
     told = _cause_and_money(refund, later)
     if refund.state != State.FAILED or (later is not None and later.is_whole):
         return told
     if why := blocked_reason(refund.order):
         return f"{told} {why}"
-    return f"{told} " + _("You can give store credit instead.")
+    return f"{told} " + _("You can give store credit instead.") if advise else told
 
 
 def _cause_and_money(refund: Refund, later: TakenOn | None) -> str:

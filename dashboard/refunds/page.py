@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from dashboard.attention.failures import repeat_in_words
 from dashboard.forms.manual import ManualForm
 from dashboard.names import attendee_name
 from dashboard.orders.callouts import TOLD_IN_FULL
@@ -27,6 +28,7 @@ from registration.refund_words import Step, TakenOn, holder, steps, taken_on_by
 from registration.said import stripe_reason_in_words, why_refunded
 from registration.sentences import sentence
 from registration.services.approval import why_not_decide
+from registration.services.repeats import repeats_for
 from registration.ways import way_of
 
 MANUAL = RefundPart.Channel.MANUAL
@@ -67,8 +69,11 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
     parts = list(refund.parts.all())
     history = order.history.filter(Q(refund=refund) | Q(refund__retry_of=refund))
     later = taken_on_by(refund) if any(part.state in OVER for part in parts) else None
+    items = list(refund.open_items.unresolved().select_related("conference"))
+    likely = repeats_for(items)
+    repeats = [(item, repeat) for item in items for repeat in likely.get(item.pk, ())]
     return {
-        **(outcome := result_context(refund)),
+        **(outcome := result_context(refund, is_doubtful=bool(repeats))),
         "amount": money(order, refund.amount),
         "fee": money(order, refund.fee_amount) if refund.fee_amount else "",
         "attendee": attendee_name(order),
@@ -93,7 +98,11 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
         "told": _told(refund, parts),
         "may_check": may_act and _can_be_asked(parts),
         "may_retry": may_act and outcome["may_go_again"] and any(part.sent_at for part in parts),
-        "waiting": [explanation(item) for item in refund.open_items.unresolved().filter(kind__in=TOLD_IN_FULL)],
+        "waiting": [explanation(item) for item in items if item.kind in TOLD_IN_FULL],
+        "repeats": [
+            {"text": repeat_in_words(item, repeat), "url": reverse("attention_item", args=[item.pk])}
+            for item, repeat in repeats
+        ],
         "shows_banner": refund.state in (*OVER, State.UNCONFIRMED),
         **_decision(request, refund, may_undo=may_act and _can_be_undone(parts)),
     }

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from dashboard.access import current_conference, put_on_desk, requires
-from dashboard.attention.pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, part_key, still_waits
+from dashboard.attention.failures import part_key
+from dashboard.attention.pages import RELATED, SETTLE, SETTLES, chips, item_context, list_context, still_waits
 from dashboard.forms.attention import RELOAD, ItemForm, MatchForm, RepeatForm, SendBackForm, TakeBackForm, TransferForm
 from dashboard.live import LivePage, tell_newest
 from dashboard.refunds.outcome import is_htmx, proposed_text, proposed_title

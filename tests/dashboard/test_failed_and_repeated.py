@@ -13,8 +13,8 @@ from registration.services.manual import pay_by_hand_instead
 from registration.services.refund import RefundService
 from registration.services.repeats import settle_as_repeat
 from registration.services.resolve import resolve_refund
-from tests.cast import control
-from tests.dashboard.open_items import refunded
+from tests.cast import HTMX, control
+from tests.dashboard.open_items import LIST, refunded, settle
 from tests.dashboard.reading import text_of
 from tests.registration.books import store, stripe_post
 
@@ -149,3 +149,122 @@ def test_once_the_order_has_nothing_left_it_is_not_offered_again(
     assert "Not refundable: everything was refunded." in page
     for gone in ("Try again…", "Credit instead…", "You can give store credit instead."):
         assert gone not in page
+
+
+def item_page(client: Client, item: OpenItem) -> str:
+    return text_of(client.get(reverse("attention_item", args=[item.pk]), headers=HTMX))
+
+
+def pay_the_rest_back(failed: Refund) -> None:
+    refunded(failed.order, str(Order.objects.get(pk=failed.order_id).refundable_amount))
+
+
+@pytest.mark.trap(15)
+def test_before_it_is_settled_its_page_and_its_order_name_the_likely_repeat(
+    grace_client: Client, failed: Refund, repeat: Refund
+) -> None:
+    told = f"{repeat.number} over €40.00 was made at Stripe on "
+
+    page, order = page_of(grace_client, failed), order_page(grace_client, failed)
+
+    for text in (page, order):
+        assert text.count(told) == 1
+        assert "If it was made for this, send nothing again." in text
+    assert f'class="alert-end" href="{reverse("attention_item", args=[failure().pk])}"' in page
+    assert "You can give store credit instead." not in page
+    assert 'class="btn" id="credit-instead"' in page
+    assert f"{failed.number} over €40.00 of the same payment failed before it" in page_of(grace_client, repeat)
+
+
+@pytest.mark.trap(15)
+def test_with_a_likely_repeat_the_first_thing_to_do_is_to_check_that(
+    grace_client: Client, failed: Refund, repeat: Refund
+) -> None:
+    page = text_of(grace_client.get(LIST))
+    of_failure = item_page(grace_client, failure())
+
+    assert "Send it again, or give it as store credit." not in page
+    assert of_failure.index("send nothing again.") < of_failure.index("Check first whether that was made for this")
+    assert of_failure.count("btn btn-sm btn-primary") == 1
+    assert f'<summary class="btn btn-sm btn-primary" id="repeat-{failure().pk}">' in of_failure
+    assert of_failure.index("is the repeat of this…") < of_failure.index("Try again…")
+
+
+def test_without_one_credit_comes_first(grace_client: Client, failed: Refund) -> None:
+    page = item_page(grace_client, failure())
+
+    assert f'class="btn btn-sm btn-primary" id="instead-{failure().pk}"' in page
+    assert "Send it again, or give it as store credit." in page
+    assert "This is not the repeat" not in page
+
+
+@pytest.mark.trap(15)
+@pytest.mark.parametrize("is_ticked", [False, True])
+def test_what_may_have_been_repeated_is_paid_by_hand_only_when_that_is_said(
+    grace_client: Client, sandbox: "SandboxServer", new_order: Any, is_ticked: bool
+) -> None:
+    order = new_order(paid="120.00", sandbox=sandbox)
+    refund = refunded(order, "40.00")
+    control(sandbox, f"refunds/{refund.parts.get().stripe_refund_id}/fail", failure_reason="declined")
+    resolve_refund(refund)
+    made = stripe_post(sandbox, "refunds", f"charge={order.payments.get().stripe_charge_id}&amount=4000")
+    process(store(order.conference, "refund.created", {"id": made["id"]}))
+    ticked = {"again": "on"} if is_ticked else {}
+
+    answer = settle(grace_client, failure(), "transfer", htmx=True, reference="SEPA 1", **ticked)
+
+    assert answer.status_code == (200 if is_ticked else 422)
+    assert refund.retries.count() == is_ticked
+    if not is_ticked:
+        assert "This is not the repeat: I want to pay €40.00 again" in text_of(answer)
+        assert "Look first whether it was repeated at Stripe, then tick that it was not." in text_of(answer)
+
+
+def test_where_nothing_can_go_back_nothing_is_offered_and_it_says_why(grace_client: Client, failed: Refund) -> None:
+    pay_the_rest_back(failed)
+
+    page = item_page(grace_client, failure())
+
+    for gone in ("Try again…", "Give as credit instead…", "Paid by hand instead…", "Send it again"):
+        assert gone not in page
+    assert "Not refundable: everything was refunded. Look whether the attendee has it another way, and say so." in page
+    assert "Settle with a note…" in page
+
+
+def test_where_less_is_left_than_failed_it_cannot_be_paid_by_hand(grace_client: Client, failed: Refund) -> None:
+    refunded(failed.order, "50.00")
+
+    page = item_page(grace_client, failure())
+
+    assert "Paid by hand instead…" not in page
+    assert "At most €30.00 of Visa ending 4242 can still go back, so it cannot be paid by hand." in page
+    assert "Try again…" in page
+
+
+def test_a_repeat_is_settled_though_nothing_is_left(
+    grace_client: Client, sandbox: "SandboxServer", failed: Refund, repeat: Refund
+) -> None:
+    pay_the_rest_back(failed)
+
+    page = item_page(grace_client, failure())
+
+    assert f"{repeat.number} is the repeat of this…" in page
+    assert "settle both if it was. Not refundable: everything was refunded." in page
+    assert "Try again…" not in page
+
+
+def test_once_it_was_paid_its_headline_says_only_that_it_failed(
+    grace_client: Client, grace: Any, failed: Refund, repeat: Refund
+) -> None:
+    repeated_at_stripe(failed, repeat, grace)
+
+    page = item_page(grace_client, failure())
+
+    assert "A refund of €40.00 failed: the card has expired or was cancelled.</a>" in page
+    assert "does not have the money" not in page
+
+
+def test_a_note_does_not_pay_it(grace_client: Client, failed: Refund) -> None:
+    settle(grace_client, failure(), "acknowledge", note="Agreed by mail", htmx=True)
+
+    assert "The attendee does not have the money." in item_page(grace_client, failure())
