@@ -50,7 +50,8 @@ class BooksPage:
         usual = {"since": self.today.replace(day=1).isoformat(), "until": self.today.isoformat()}
         self._asked = {name: request.GET.get(name, day).strip() for name, day in usual.items()}
         self.form = PeriodForm(self._asked)
-        self.form.is_valid()
+        # The reader of an answer begins at its table, the reader of a refusal at what is wrong.
+        self.is_asked = self.form.is_valid() and any(name in request.GET for name in usual)
         self.first: date | None = self.form.cleaned_data.get("since")
         self.last: date | None = self.form.cleaned_data.get("until")
 

@@ -37,6 +37,13 @@ class DecideForm(forms.Form):
     )
     balance_seen = forms.DecimalField(max_digits=12, decimal_places=2, min_value=ZERO, widget=forms.HiddenInput)
 
+    def clean(self) -> dict[str, Any]:
+        """A no without a reason is refused at the field."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.data.get("action") == "reject" and not said.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", _("Say why it is rejected; whoever proposed it will read this."))
+        return said
+
 
 def decide_context(
     refund: Refund, user: Any, form: DecideForm | None = None, *, problem: str = "", changed: Sequence[str] = ()

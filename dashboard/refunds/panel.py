@@ -189,10 +189,20 @@ def _places_below(form: RefundForm) -> list[tuple[str, str]]:
     return [(name, f"id_{name}_error") for name in names if drawn.get(name, True)]
 
 
+def offers_both(order: Order, user: Any) -> bool:
+    """Whether the panel draws the way that pays out twice, with its warning."""
+    return bool(_open_cards(order)) and bool(user.has_perm("registration.refund_goodwill"))
+
+
+def _open_cards(order: Order) -> list[Payment]:
+    payments = order.payments.all()
+    return [payment for payment in payments if usable(payment) and channel_of(payment) == Channel.STRIPE]
+
+
 def _ways(form: RefundForm, user: Any) -> list[Way]:
     order, chosen = form.order, form["destination"].value()
     open_payments = [payment for payment in order.payments.all() if usable(payment)]
-    cards = [payment for payment in open_payments if channel_of(payment) == Channel.STRIPE]
+    cards = _open_cards(order)
     has_card = bool(cards)
     instruments = ", ".join(dict.fromkeys(payment.instrument for payment in cards or open_payments))
     arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"
@@ -212,7 +222,7 @@ def _ways(form: RefundForm, user: Any) -> list[Way]:
     offered = [Destination.CARD, Destination.CREDIT]
     if has_card:
         offered.append(Destination.SPLIT)
-    if has_card and user.has_perm("registration.refund_goodwill"):
+    if offers_both(order, user):
         offered.append(Destination.CARD_AND_CREDIT)
     return [Way(way.value, *texts[way], way.value == chosen) for way in offered]
 

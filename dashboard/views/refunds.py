@@ -34,7 +34,7 @@ from dashboard.refunds.outcome import (
     verifying_title,
 )
 from dashboard.refunds.page import detail_context, manual_context
-from dashboard.refunds.panel import panel_context, preview_context
+from dashboard.refunds.panel import offers_both, panel_context, preview_context
 from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
@@ -129,7 +129,7 @@ def refund_preview(request: HttpRequest, reference: str) -> HttpResponse:
     if not is_htmx(request):
         # Without a script this is a page; what is not filled in yet is not a mistake yet.
         return render(request, "dashboard/refunds/new.html", panel_context(request, form) | {"in_drawer": False})
-    context = preview_context(form, request.user) | {"offers_both": request.user.has_perm(GOODWILL)}
+    context = preview_context(form, request.user) | {"offers_both": offers_both(form.order, request.user)}
     return render(request, "dashboard/refunds/_preview_answer.html", context)
 
 

@@ -143,6 +143,57 @@ def test_a_proposal_withdrawn_in_the_queue_leads_to_the_next(
     expect(page.locator("#queues .count-hot")).to_have_text("1")
 
 
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_refund_that_can_be_undone_offers_that_first(
+    open_page: Callable[..., Page], conference: Conference, sam: Any, paid_order: Order, has_script: bool
+) -> None:
+    conference.undo_seconds = 60
+    conference.save()
+    page = open_page(java_script_enabled=has_script)
+    sign_in(page, sam)
+    page.goto(f"/orders/{paid_order.reference}/refunds/new/")
+    page.locator("input[name=mode][value=amount], input[name=mode]").last.check(force=True)
+    page.locator("input[name=amount]").fill("12.50")
+    page.get_by_role("button", name=re.compile("^Refund")).last.click()
+
+    page.wait_for_url("**/refunds/*/")
+    undo = page.locator("main").get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    expect(undo).to_have_accessible_description(re.compile("€12.50 is about to be sent"))
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_the_books_of_a_period_begin_at_their_table(
+    open_page: Callable[..., Page], grace: Any, paid_order: Order, has_script: bool
+) -> None:
+    page = open_page(java_script_enabled=has_script)
+    sign_in(page, grace)
+    page.goto("/books/")
+    page.get_by_role("button", name="Show").click()
+
+    page.wait_for_url("**/books/?*")
+    expect(page.get_by_role("heading", name="Trial balance")).to_be_focused()
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+@pytest.mark.parametrize("in_drawer", [True, False])
+def test_a_rejection_without_a_reason_asks_for_it(
+    open_page: Callable[..., Page], grace: Any, proposal: Refund, in_drawer: bool, has_script: bool
+) -> None:
+    page = open_page(java_script_enabled=has_script)
+    sign_in(page, grace)
+    page.goto(f"/refunds/{proposal.pk}/" + ("" if in_drawer else "decide/"))
+    if in_drawer:
+        page.locator("#decide").click()
+    page.get_by_role("button", name="Reject").click()
+
+    reason = page.get_by_label("Reason for a rejection")
+    expect(reason).to_be_focused()
+    expect(reason).to_have_accessible_description(re.compile("Say why it is rejected"))
+    proposal.refresh_from_db()
+    assert proposal.state == Refund.State.AWAITING_APPROVAL
+
+
 def reject(page: Page) -> None:
     page.get_by_role("link", name="Decide").first.click()
     page.get_by_label("Reason for a rejection").fill("Paid back in March.")

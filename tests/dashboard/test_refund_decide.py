@@ -136,7 +136,9 @@ def test_rejecting_needs_a_reason(grace_client: Client, proposal: Refund) -> Non
     response = decide(grace_client, proposal, "reject")
 
     assert response.status_code == 422
-    assert "Say why it is rejected" in response.content.decode()
+    html = response.content.decode()
+    assert html.count("Say why it is rejected") == 1
+    assert "data-first" not in html  # The field has the focus, not a message above it.
     assert_waits(proposal)
 
 

@@ -28,6 +28,18 @@ def without_icons(html: str) -> str:
     return re.sub(r"<svg.*?</svg> ?", "", html)
 
 
+def test_the_preview_renews_only_what_the_panel_draws(
+    grace_client: Client, order: Order, conference: Conference, ada: Any
+) -> None:
+    by_transfer = make_order(conference, ada, total="80.00", status=Order.Status.PAID)
+    pay(by_transfer, "80.00", method="MANUAL")
+    panel = grace_client.get(reverse("refund_create", args=[by_transfer.reference]), headers=HTMX).content.decode()
+
+    assert 'id="both-warning"' not in panel
+    assert 'id="both-warning"' not in preview(grace_client, by_transfer)
+    assert 'id="both-warning"' in preview(grace_client, order)
+
+
 def test_preview_says_what_changes(grace_client: Client, order: Order) -> None:
     html = preview(grace_client, order)
 
