@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,8 @@ OWED = USED | {"refund": "credit__refund_id", "approved_by": "credit__refund__de
 """Where each kind of row has what is told of it."""
 PEOPLE = ("who", "approved_by")
 """What of it leads to a person."""
+NUMBER = re.compile("RF-[0-9]+")
+"""An entry of credit that a refund restored has the refund's number as its reason, and no other entry of its kind."""
 NUMBERED: dict[str, Any] = {"refund": Refund, "store_credit": Credit}
 APPROVED = (Kind.REFUND, Kind.CAME_BACK, Kind.ISSUED)
 """What a refund moved by itself; what became of its credit later, nobody approved with it."""
@@ -55,7 +58,7 @@ class MovementLine:
 
     Attributes:
         amount: In the conference's currency, never negative.
-        refund: Number of the refund that moved it, or that the credit was issued for.
+        refund: Number of the refund that moved or restored it, or that the credit was issued for.
         store_credit: Number of the credit that it moved or that was issued with it.
         reference: Of a payment or a transfer made by hand; of a card refund, the bank's.
         who: Whoever recorded the payment, asked for the refund or moved the credit; empty for nobody.
@@ -121,6 +124,8 @@ def _lines(posting: Posting, told: Mapping[str, str], rows: QuerySet[Any]) -> It
         known |= {name: _person(values) for name in named}
         if kind not in APPROVED:
             known["approved_by"] = ""
+        if kind == Kind.RESTORED and NUMBER.fullmatch(str(known["reason"])):
+            known["refund"] = str(known["reason"])
         yield MovementLine(at, kind, order or "", *sides, quantize_money(abs(amount)), **known)
 
 

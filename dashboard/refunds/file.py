@@ -13,7 +13,7 @@ from dashboard.lists.export import as_text, told_csv
 from dashboard.names import attendee_email, attendee_name
 from dashboard.refunds.lines import line_in_words
 from dashboard.templatetags.desk import shown_state, state_label
-from registration.models import Conference, Refund, RefundLine, RefundPart
+from registration.models import Conference, Credit, Refund, RefundLine, RefundPart
 from registration.models.refund import ACCEPTED, OVER, RESERVING, State
 from registration.said import why_refunded
 from registration.sentences import person
@@ -64,7 +64,7 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         *(way_of(refund), refund.get_source_display()),
         *map(as_text, (why_refunded(refund), refund.note, *people)),
         refund.retry_of.number if refund.retry_of else "",
-        BESIDE.join(credit.number for credit in refund.credits.all()),
+        BESIDE.join(Credit(pk=key).number for key in sorted(_credits(refund, parts))),
         as_text("; ".join(map(line_in_words, refund.lines.all()))),
         _beside(part.stripe_refund_id for part in parts),
         _beside(payment.stripe_payment_intent_id for payment in payments),
@@ -72,6 +72,11 @@ def _row(refund: Refund) -> tuple[Any, ...]:
         _beside(part.trace_reference for part in parts),
         *_by_fate(refund, parts),
     )
+
+
+def _credits(refund: Refund, parts: list[RefundPart]) -> set[int]:
+    """Keys of the credits that were issued for it, and of those that some of it went back to."""
+    return {credit.pk for credit in refund.credits.all()} | {part.credit_id for part in parts if part.credit_id}
 
 
 def _by_fate(refund: Refund, parts: list[RefundPart]) -> tuple[Decimal, ...]:

@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from registration.models import Conference, Order, Payment
 from registration.services.credit import CreditService
+from registration.services.credit_payment import release_order
 from registration.services.refund import RefundService
-from tests.cast import make_order
+from tests.cast import make_credit, make_order
 from tests.dashboard.reading import text_of
 
 if TYPE_CHECKING:
@@ -231,6 +232,52 @@ def test_movements_of_credit_are_told_with_its_number_and_who_moved_it(
     assert (issued["what"], issued["store_credit"]) == ("issued", credit.number)
     assert (issued["refund"], issued["who"]) == (card_order.refunds.get().number, "Grace Hopper")
     assert issued["stripe_refund"] == issued["charge"] == ""
+
+
+def test_credit_that_a_refund_restored_names_the_refund_and_the_refunds_file_the_credit(
+    grace_client: Client, grace: Any, conference: Conference, ada: Any, pending_order: Order
+) -> None:
+    credit = make_credit(conference, ada, "70.00")
+    RefundService.apply_credits([credit], pending_order, staff_user=grace)
+    RefundService.create_refund(pending_order, amount=Decimal("20.00"), destination="CREDIT")
+    refund = pending_order.refunds.get()
+
+    lines = lines_of(grace_client.get(reverse("order_account_export", args=[pending_order.reference])))
+    (row,) = lines_of(grace_client.get(reverse("refund_export")))
+
+    told = {line["what"]: (line["refund"], line["store_credit"]) for line in lines}
+    assert told == {"applied": ("", credit.number), "restored": (refund.number, credit.number)}
+    assert (row["refund"], row["store_credits"]) == (refund.number, credit.number)
+
+
+def test_credit_that_no_refund_restored_names_none(
+    grace_client: Client, grace: Any, conference: Conference, ada: Any
+) -> None:
+    order = make_order(conference, ada, total="90.00")
+    RefundService.apply_credits([make_credit(conference, ada, "70.00")], order, staff_user=grace)
+    release_order(order)
+
+    lines = lines_of(grace_client.get(reverse("order_account_export", args=[order.reference])))
+
+    assert [(line["what"], line["refund"]) for line in lines] == [("applied", ""), ("restored", "")]
+
+
+def test_what_left_by_a_refund_is_its_movements_less_the_gifts_beside_it(
+    grace_client: Client, grace: Any, conference: Conference, ada: Any, sandbox: "SandboxServer"
+) -> None:
+    order = make_order(conference, ada, paid="60.00", sandbox=sandbox)
+    pending = make_order(conference, ada, total="50.00")
+    RefundService.apply_credits([make_credit(conference, ada, "50.00")], pending, staff_user=grace)
+    for of, to in ((order, "CARD"), (order, "CARD_AND_CREDIT"), (order, "CREDIT"), (pending, "CREDIT")):
+        RefundService.create_refund(of, amount=Decimal("10.00"), destination=to)
+
+    moved = lines_of(grace_client.get(reverse("books_movements"), {"since": "", "until": ""}))
+    rows = lines_of(grace_client.get(reverse("refund_export")))
+
+    by_refunds = [line for line in moved if line["refund"] and line["debit"] != "goodwill"]
+    assert {line["what"] for line in by_refunds} == {"refund", "issued", "restored"}
+    left = sum(Decimal(row[fate]) for row in rows for fate in ("arrived", "on_its_way", "came_back"))
+    assert sum(Decimal(line["amount"]) for line in by_refunds) == left == Decimal("40.00")
 
 
 def test_movements_of_a_refund_say_who_approved_it(

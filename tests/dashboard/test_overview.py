@@ -272,3 +272,7 @@ def test_the_last_line_says_whether_ledger_and_stripe_agree(
 
     Difference.objects.create(run=run, subject="refund:re_1", state=Difference.State.OPEN)
     assert "1 difference between ledger and Stripe" in page_of(grace_client)
+
+
+def test_the_overview_says_how_its_figures_differ_from_the_books(grace_client: Client, order: Order) -> None:
+    assert "by the day a refund was decided" in page_of(grace_client)
