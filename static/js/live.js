@@ -9,6 +9,7 @@ let stale = false;
 let askedAt = 0;
 let answering = false;
 let held = null;
+let asked = [];
 
 const live = () => document.getElementById("live");
 const edited = (field) => field.checked !== field.defaultChecked || (!field.matches("[type=checkbox], [type=radio]") && field.value !== field.defaultValue);
@@ -30,6 +31,7 @@ function ask(again = []) {
   const page = live();
   const shown = [...document.querySelectorAll("main [data-row]")].map((row) => row.id);
   const query = new URLSearchParams(location.search);
+  asked = [...shown, ...again];
   const { at, about, mark } = page.dataset;
   const told = { at, about, mark, page: page.dataset.page, shown: shown.join(","), again: again.join(",") };
   for (const [name, value] of Object.entries(told)) query.set(name, value);
@@ -81,8 +83,13 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   event.preventDefault();
   document.dispatchEvent(new CustomEvent("session:ended"));
 });
-document.addEventListener("htmx:beforeSwap", (event) => { if (event.target === live()) answering = true; });
-document.addEventListener("htmx:afterRequest", (event) => { if (event.target === live()) { askedAt = 0; answering = false; if (stale) tick(); } });
+// A row that went while the answer was on its way is drawn where nobody sees it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.target !== live()) return;
+  answering = true;
+  for (const id of asked) if (!document.getElementById(id)) live().append(Object.assign(document.createElement("i"), { id }));
+});
+document.addEventListener("htmx:afterRequest", (event) => { if (event.target === live()) { live().replaceChildren(); askedAt = 0; answering = false; if (stale) tick(); } });
 document.addEventListener("live:mark", (event) => { live().dataset.mark = event.detail.mark; });
 document.addEventListener("live:newest", (event) => {
   if (live()) live().dataset.mark = live().dataset.mark.replace(/\d*$/, event.detail.newest);

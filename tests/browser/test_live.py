@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from registration.models import Conference, OpenItem, Order, Refund
 from registration.services.approval import withdraw_refund
@@ -16,6 +16,7 @@ from registration.services.errors import RefundProposed
 from registration.services.refund import RefundService
 from tests.browser.steps import row_of, sign_in
 from tests.cast import make_credit, make_order, make_staff
+from tests.dashboard.open_items import add
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -250,3 +251,25 @@ def test_a_lost_connection_says_of_when_the_amounts_are(
     expect(page.locator("#connection")).to_contain_text("Connection lost. Amounts are from", timeout=SOON_MS)
     page.context.set_offline(False)
     expect(page.locator("#connection")).to_be_empty(timeout=SOON_MS)
+
+
+def test_news_of_a_row_that_went_meanwhile_disturbs_nothing(
+    page: Page, grace: Any, conference: Conference, order: Order
+) -> None:
+    item = add(conference, OpenItem.Kind.DISPUTED, "dp_1", order=order)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    sign_in(page, grace)
+    page.goto("/attention/")
+
+    def answer_late(route: Route) -> None:
+        answer = route.fetch()
+        page.evaluate("id => document.getElementById(id)?.remove()", f"item-{item.pk}")
+        route.fulfill(response=answer)
+
+    page.route("**/changes/?*", answer_late)
+    acknowledge(item, note="Answered.", staff_user=grace)
+
+    expect(page.locator("#queues .count-hot")).to_have_count(0, timeout=SOON_MS)
+    expect(page.locator(f"#item-{item.pk}")).to_have_count(0)
+    assert said == []
