@@ -1,19 +1,23 @@
-"""How a refund that came to nothing ended, where its state alone does not say it."""
+"""How a refund ended of which all or some came to nothing, where its state alone does not say it."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from registration.models import HistoryEntry, Refund, RefundPart
-from registration.models.refund import State
+from registration.models.refund import OVER, State
+from registration.money import ZERO, format_money
+from registration.services.retries import GAVE_WAY
 
-WITHDRAWN, UNDONE = "withdrawn", "undone"
-LABELS: dict[str, Any] = {WITHDRAWN: _("Withdrawn"), UNDONE: _("Undone")}
+WITHDRAWN, UNDONE, PARTLY = "withdrawn", "undone", "partly"
+LABELS: dict[str, Any] = {WITHDRAWN: _("Withdrawn"), UNDONE: _("Undone"), PARTLY: _("Partly succeeded")}
 MANUAL = RefundPart.Channel.MANUAL
 TAKEN_BACK = "refund_undone"
 """The kind of the history entry that an undo leaves."""
@@ -47,8 +51,33 @@ def _was_undone(refund: Refund, parts: list[RefundPart]) -> bool:
 
 def ended_label(refund: Refund) -> str:
     """The same in words."""
-    ended = ended_as(refund)
+    ended = shown_as(refund)
     return str(LABELS.get(ended) or State(ended).label)
+
+
+def shown_as(refund: Refund) -> str:
+    """The same, or that only some of it succeeded. Reads ``refund.parts``."""
+    return PARTLY if refund.state == State.SUCCEEDED and not_gone(refund) else ended_as(refund)
+
+
+def not_gone(refund: Refund) -> Decimal:
+    """How much failed, or was called off, of a refund whose rest goes on, in its currency. Reads ``refund.parts``."""
+    if refund.state in OVER:
+        return ZERO
+    ended = (part for part in refund.parts.all() if part.state in OVER and part.failure_reason != GAVE_WAY)
+    return sum((part.amount for part in ended), ZERO)
+
+
+def how_much_goes(refund: Refund) -> str:
+    """What goes or went back where that is not all of it; else empty. Reads ``refund.parts``."""
+    missing = not_gone(refund)
+    if not missing:
+        return ""
+    values = {"amount": refund.amount - missing, "whole": refund.amount}
+    text = (
+        gettext("%(amount)s of %(whole)s goes back") if refund.is_open else gettext("%(amount)s of %(whole)s went back")
+    )
+    return text % {name: format_money(amount, refund.currency) for name, amount in values.items()}
 
 
 def that_ended(how: str) -> Q:

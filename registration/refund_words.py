@@ -54,7 +54,8 @@ def _through_stripe(refund: Refund, parts: list[RefundPart]) -> list[Step]:
     if refund.state in OVER:
         return [Step(ended_label(refund), settled, "failed")]
     has_arrived = refund.state == State.SUCCEEDED
-    succeeded = Step(_("Succeeded"), settled if has_arrived else None, "done" if has_arrived else "todo")
+    label = ended_label(refund) if has_arrived else _("Succeeded")
+    succeeded = Step(label, settled if has_arrived else None, "done" if has_arrived else "todo")
     if refund.state == State.UNCONFIRMED:
         return [Step(_("Being verified"), sent, "now"), succeeded]
     is_there = any(part.state in WITH_STRIPE for part in parts)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from registration.models import HistoryEntry, Refund
 from registration.models.refund import OVER, State
 from registration.money import format_money
-from registration.refund_ends import UNDONE, ended_as
+from registration.refund_ends import UNDONE, ended_as, how_much_goes
 from registration.said import Said, Sentence, dispute_in_words, read
 from registration.ways import BY_HAND, channels_in_words
 
@@ -98,6 +98,7 @@ BECAME[State.AWAITING_TRANSFER] = gettext_lazy(
     "%(who)s decided to refund %(amount)s of %(total)s %(to)s, %(left)s left; the transfer is still to be made"
 )
 BECAME |= dict.fromkeys((State.PENDING, State.REQUIRES_ACTION), BECAME[State.REQUESTED])
+SOME_OF_IT = gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; %(goes)s")
 TAKEN_BACK = gettext_lazy("%(who)s decided to refund %(amount)s of %(total)s %(to)s; it was undone")
 HELD = gettext_lazy("%(who)s is about to refund %(amount)s of %(total)s %(to)s, %(left)s left")
 
@@ -109,6 +110,9 @@ def _requested(facts: Facts) -> str:
     if facts["channel"] == BY_HAND:
         values["to"] = _("by hand")
     became = None if refund is None else _became(refund)
+    has_one_part = values["card"] or facts["channel"] == BY_HAND or facts["destination"] == Refund.Destination.CREDIT
+    if refund is not None and not refund.is_held and not has_one_part and (goes := how_much_goes(refund)):
+        became, values["goes"] = SOME_OF_IT, goes
     text = str(became or _("%(who)s refunded %(amount)s of %(total)s %(to)s, %(left)s left")) % values
     if facts["fee"] and (refund is None or refund.state not in OVER):
         text = _("%(text)s, %(fee)s kept as a fee") % {"text": text, "fee": facts.money("fee")}

@@ -84,7 +84,7 @@ def history_csv(order: Order) -> Iterator[str]:
 
 
 def _history_rows(order: Order, language: str | None) -> Iterator[tuple[Any, ...]]:
-    entries = order.history.select_related("actor", "refund").order_by("position")
+    entries = order.history.select_related("actor").prefetch_related("refund__parts").order_by("position")
     for entry in entries.iterator(chunk_size=ROWS_AT_ONCE):
         with translation.override(language), timezone.override(order.conference.zone):
             told = _told(entry)

@@ -232,8 +232,15 @@ class OrderPage:
 
     @cached_property
     def history(self) -> list[HistoryEntry]:
-        """A page of what happened and one entry more, newest first."""
-        return history_of(self.order, self._before)
+        """A page of what happened and one entry more, newest first, about the refunds as they were read."""
+        entries, refunds = (
+            history_of(self.order, self._before),
+            {refund.pk: refund for refund in self.order.refunds.all()},
+        )
+        for entry in entries:
+            if entry.refund_id in refunds:
+                entry.refund = refunds[entry.refund_id]
+        return entries
 
     @property
     def timeline(self) -> list[dict[str, str]]:

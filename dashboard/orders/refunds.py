@@ -13,6 +13,7 @@ from dashboard.templatetags.desk import moment, person
 from registration.models import Order, Payment, Refund, RefundPart
 from registration.models.refund import OVER, State
 from registration.money import format_money
+from registration.refund_ends import how_much_goes
 from registration.refund_words import Step, ended_because, holder, steps, taken_on_by
 from registration.said import why_refunded
 
@@ -23,6 +24,7 @@ class RefundEntry:
 
     refund: Refund
     amount: str
+    goes: str
     where: str
     why: str
     who: str
@@ -54,6 +56,7 @@ def _entry(refund: Refund, payments: dict[int, Payment], retried_as: Refund | No
     return RefundEntry(
         refund=refund,
         amount=format_money(refund.amount, refund.currency),
+        goes=how_much_goes(refund),
         where=capfirst(", ".join(places)) or str(refund.get_destination_display()),
         why=(ended_because(refund) or reason).rstrip("."),
         who=_who(refund),

@@ -24,6 +24,7 @@ from dashboard.refunds.panel import money, paid_by, where
 from registration.attention import explanation
 from registration.models import HistoryEntry, Refund, RefundPart, RefundReason
 from registration.models.refund import OVER, State
+from registration.refund_ends import how_much_goes
 from registration.refund_words import Step, TakenOn, holder, steps, taken_on_by
 from registration.said import stripe_reason_in_words, why_refunded
 from registration.sentences import sentence
@@ -44,6 +45,7 @@ def refund_row(refund: Refund) -> dict[str, Any]:
         "order_url": reverse("order_detail", args=[order.reference]),
         "attendee": attendee_name(order),
         "amount": money(order, refund.amount),
+        "goes": how_much_goes(refund),
         "to": _to(refund) or ", ".join(dict.fromkeys(instruments)),
         "reason": why_refunded(refund),
     }
@@ -75,6 +77,7 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
     return {
         **(outcome := result_context(refund, is_doubtful=bool(repeats))),
         "amount": money(order, refund.amount),
+        "goes": how_much_goes(refund),
         "fee": money(order, refund.fee_amount) if refund.fee_amount else "",
         "attendee": attendee_name(order),
         "steps": [_step(step) for step in steps(refund)],
@@ -110,6 +113,8 @@ def detail_context(request: HttpRequest, refund: Refund, *, manual: ManualForm |
 
 def _told_of(refund: Refund, entry: HistoryEntry) -> str:
     """A sentence of its history; what is about a refund that tried it again names that one."""
+    if entry.refund_id == refund.pk:
+        entry.refund = refund  # Its parts were read.
     other, text = entry.refund, sentence(entry)
     if other is None or other.pk == refund.pk or other.number in text:
         return text

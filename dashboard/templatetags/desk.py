@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from dashboard.live import mark_now
 from dashboard.names import initials_of
 from registration.models import Refund, RefundPart
-from registration.refund_ends import TELLS_TWO_ENDS, ended_as
+from registration.refund_ends import TELLS_TWO_ENDS, ended_as, shown_as
 
 register = template.Library()
 
@@ -47,6 +47,7 @@ STATES: dict[str, dict[str, tuple[str, str, Any]]] = {
         "awaiting_transfer": ("amber", "building-library", _("Pay back by hand")),
         "requires_action": ("amber", "envelope", _("Needs the attendee")),
         "succeeded": ("green", "check", _("Succeeded")),
+        "partly": ("amber", "exclamation-triangle", _("Partly succeeded")),
         "failed": ("red", "x-circle", _("Failed")),
         "canceled": ("outline", "no-symbol", _("Cancelled")),
         "undone": ("outline", "arrow-uturn-left", _("Undone")),
@@ -123,8 +124,8 @@ def state_label(state: str, kind: str) -> str:
 
 @register.filter
 def shown_state(refund: Refund) -> str:
-    """Return the state of a refund as its badge names it: taken back here is not what others ended."""
-    return ended_as(refund)
+    """Return the state of a refund as its badge names it: taken back here is not what others ended, nor some all."""
+    return shown_as(refund)
 
 
 @register.filter

@@ -39,6 +39,7 @@ from dashboard.templatetags.desk import moment
 from dashboard.waiting import waiting_at
 from registration.models import Order, Refund, RefundPart
 from registration.models.refund import OVER, UNDECIDED
+from registration.refund_ends import how_much_goes
 from registration.sentences import sentence
 from registration.services.cancel import cancel_waiting
 from registration.services.decide import changed_since
@@ -198,7 +199,9 @@ def part_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, error.sentence)
     else:
         text = _("The amount can be refunded again.")
-        messages.success(request, (_("%(number)s cancelled") % {"number": part.refund.number}) + f"\n{text}")
+        goes = how_much_goes(Refund.objects.get(pk=part.refund_id))
+        what = _("%(number)s: %(state)s") if goes else _("%(number)s cancelled")
+        messages.success(request, what % {"number": part.refund.number, "state": goes} + f"\n{text}")
     return redirect("refund_detail", part.refund_id)
 
 
