@@ -123,7 +123,8 @@ def test_an_address_nobody_meant_still_shows_a_page(grace_client: Client, order:
         (
             "most=1,234",
             "Total to",
-            "If you mean thousands, enter 1234.00; if not, at most 2 decimals, like 1.23.",
+            "1,234 can be read in two ways. If you mean thousands, enter 1234.00;"
+            " if not, at most 2 decimals, like 1.23.",
         ),
         ("since=nonsense", "Placed from", "Enter a date like 2026-11-30."),
         ("status=NOPE", "Status", "Choose one of those listed."),
