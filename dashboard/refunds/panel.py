@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -191,18 +191,17 @@ def _places_below(form: RefundForm) -> list[tuple[str, str]]:
 
 def offers_both(order: Order, user: Any) -> bool:
     """Whether the panel draws the way that pays out twice, with its warning."""
-    return bool(_open_cards(order)) and bool(user.has_perm("registration.refund_goodwill"))
+    return bool(user.has_perm("registration.refund_goodwill")) and bool(_open_cards(order.payments.all()))
 
 
-def _open_cards(order: Order) -> list[Payment]:
-    payments = order.payments.all()
+def _open_cards(payments: Iterable[Payment]) -> list[Payment]:
     return [payment for payment in payments if usable(payment) and channel_of(payment) == Channel.STRIPE]
 
 
 def _ways(form: RefundForm, user: Any) -> list[Way]:
     order, chosen = form.order, form["destination"].value()
     open_payments = [payment for payment in order.payments.all() if usable(payment)]
-    cards = _open_cards(order)
+    cards = _open_cards(open_payments)
     has_card = bool(cards)
     instruments = ", ".join(dict.fromkeys(payment.instrument for payment in cards or open_payments))
     arrives = _("%(instruments)s. Arrives in 5 to 10 business days.") if has_card else "%(instruments)s"
@@ -222,7 +221,7 @@ def _ways(form: RefundForm, user: Any) -> list[Way]:
     offered = [Destination.CARD, Destination.CREDIT]
     if has_card:
         offered.append(Destination.SPLIT)
-    if offers_both(order, user):
+    if has_card and user.has_perm("registration.refund_goodwill"):
         offered.append(Destination.CARD_AND_CREDIT)
     return [Way(way.value, *texts[way], way.value == chosen) for way in offered]
 

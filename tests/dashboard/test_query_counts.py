@@ -49,7 +49,7 @@ QUERIES: dict[str, int] = {
     "Credit look-up, email after the @": 10,
     "Credit look-up, two letters": 9,
     "Credit look-up, no match": 8,
-    "Refund preview": 8,
+    "Refund preview": 9,
     "Page order_account": 5,
     "Page order_menu": 5,
     "Page order_why_not": 5,
