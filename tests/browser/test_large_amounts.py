@@ -26,9 +26,9 @@ def test_the_figures_of_the_money_strip_stand_apart(
     open_page: Callable[..., Page], conference: Conference, ada: Any, grace: Any, locale: str, width: int
 ) -> None:
     order = make_order(conference, ada, paid="1234567.89")
-    proposed = {"amount": "234567.89", "state": "awaiting_approval"}
-    refund = order.refunds.create(destination="CARD", **proposed)
-    refund.parts.create(payment=order.payments.get(), channel="STRIPE", **proposed)
+    for amount, state in (("234567.89", "awaiting_approval"), ("500000.00", "unconfirmed")):
+        refund = order.refunds.create(destination="CARD", amount=amount, state=state)
+        refund.parts.create(payment=order.payments.get(), channel="STRIPE", amount=amount, state=state)
     page = open_page(viewport={"width": width, "height": 900})
     sign_in(page, grace)
     page.context.add_cookies([{"name": "django_language", "value": locale[:2], "url": page.url}])
