@@ -199,7 +199,7 @@ def dispute_lost(shop: Shop) -> None:
     share = Share(payment, shop.fraction(order.total, 0.25))
     refund = shop.ledger.refund(order, [share], at, by=shop.by(share.amount, at))
     about = str((payment.dispute or {})["id"])
-    facts: dict[str, Any] = {"amount": share.amount, "reason": "fraudulent"}
+    facts: dict[str, Any] = {"amount": share.amount, "refunded": share.amount, "reason": "fraudulent"}
     lost = shop.ledger.now - 22 * DAY
     shop.ledger.item(Kind.CHARGED_BACK, about, lost, order=order, refund=refund, payment=payment, **facts)
 
