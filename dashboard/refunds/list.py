@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.addresses import page_address
 from dashboard.lists.counts import COUNT_CAP, MOST_GATHERED, Part, ask, said
 from dashboard.lists.filtered_list import TYPED_PARAMETERS, FilteredList
-from dashboard.lists.paging import PAGE_SIZE, KeysetPage, keyset_page
+from dashboard.lists.paging import KeysetPage, keyset_page
 from dashboard.lists.unread import Unread
 from dashboard.orders.list import Chip
 from dashboard.refunds.filter import STATES, RefundFilter, in_state
@@ -138,8 +139,8 @@ class RefundList(FilteredList):
     @property
     def summary(self) -> str:
         """How many are on this page."""
-        values = {"count": len(self.page.rows), "size": PAGE_SIZE}
-        return _("%(count)s refunds on this page, up to %(size)s") % values
+        shown = len(self.page.rows)
+        return ngettext("%(shown)s refund on this page", "%(shown)s refunds on this page", shown) % {"shown": shown}
 
     @property
     def orders_url(self) -> str:
