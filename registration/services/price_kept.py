@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from registration.models import HistoryEntry, OpenItem, Order, Refund
-from registration.models.refund import ACCEPTED, State
+from registration.models.refund import UNDER_WAY, State
 from registration.money import ZERO
 
-DECIDED = (State.REQUESTED, State.UNCONFIRMED, State.AWAITING_TRANSFER, *ACCEPTED)
+DECIDED = (*UNDER_WAY, State.SUCCEEDED)
 """What counts as given back; a proposal may still be rejected."""
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from registration.json_rows import fetched
 from registration.models import OpenItem, Order, Payment, Refund
-from registration.models.refund import RESERVING, State
+from registration.models.refund import OPEN, State
 from registration.money import ZERO, format_money
 from registration.said import Said, say
 from registration.services.errors import RefundError
@@ -18,7 +18,6 @@ from registration.services.price_kept import families_beside, price_kept, refund
 Kind = OpenItem.Kind
 TOO_MUCH = (Kind.OVERPAID, Kind.PAID_LATE)
 """Items about money that is owed back without anybody giving up what they ordered."""
-UNDER_WAY = (*RESERVING, State.PENDING, State.REQUIRES_ACTION)
 
 
 def left_of_surplus(order: Order) -> Decimal:
@@ -47,7 +46,7 @@ def refunds_under_way(order: Order) -> list[Refund]:
     """The refunds of an order that are proposed or on their way, the oldest first."""
     if order.reserved_amount <= ZERO and order.refunded_amount <= ZERO:
         return []
-    waiting = (refund for refund in fetched(order, "refunds") if refund.state in UNDER_WAY)
+    waiting = (refund for refund in fetched(order, "refunds") if refund.state in OPEN)
     return sorted(waiting, key=lambda refund: refund.pk)
 
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from registration.models import ComparisonMark, ComparisonRun, Conference, Difference, OpenItem, Payment, RefundPart
-from registration.models.refund import ACCEPTED, State
+from registration.models.refund import ACCEPTED, WITH_STRIPE
 from registration.services.comparison import items as compare_items
 from registration.services.comparison.asking import Asker
 from registration.services.comparison.looking import look
@@ -41,7 +41,6 @@ LEASE = timedelta(minutes=3)
 """How long one bite may take; after a crash the run is anybody's again."""
 CHUNK = 200
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
-UNSETTLED = (State.PENDING, State.REQUIRES_ACTION)
 
 S = TypeVar("S")
 logger = logging.getLogger(__name__)
@@ -215,7 +214,7 @@ def _our_refunds(run: ComparisonRun, _asker: Asker) -> str:
     parts = RefundPart.objects.filter(
         refund__order__conference=run.conference, channel=RefundPart.Channel.STRIPE, state__in=ACCEPTED
     ).annotate(made=made)
-    older = Q(state__in=UNSETTLED) & Q(made__lt=run.since) if run.since else Q()
+    older = Q(state__in=WITH_STRIPE) & Q(made__lt=run.since) if run.since else Q()
     wanted = Q(made__lt=run.until) & Q(made__gte=run.since) if run.since else Q(made__lt=run.until)
     return _ours(run, "part", parts.filter(wanted | older if older else wanted))
 
